@@ -1,0 +1,252 @@
+"""The manifest of a segment: what a reader needs to rebuild the timeline without the daemon.
+
+Version 1 of the schema, as JSON. Pure: knows no store and no file. Readers ignore keys they do not know, so
+that a later recorder may say more; a manifest of another schema version is refused.
+"""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PlainSerializer,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from storage.names import SegmentName, WatchId, WatchKind
+
+SCHEMA = 1
+
+Instant = Annotated[
+    AwareDatetime,
+    PlainSerializer(lambda at: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), when_used="json"),
+]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class GapReason(StrEnum):
+    """Why samples of a segment are silence of ours and not of the conference."""
+
+    DISCONNECTED = "disconnected"
+    """There was no connection to the platform."""
+    STALLED = "stalled"
+    """The connection stood, and less audio came than time passed."""
+    LOST = "lost"
+    """Sequence numbers show that packets did not arrive."""
+    CRASH = "crash"
+    """The recorder died; the tail of what it held is gone."""
+
+
+class OpenedAfterReason(StrEnum):
+    """Why time passed between a segment and the one before it."""
+
+    START = "start"
+    """The first audio since this recorder began to watch."""
+    IDLE = "idle"
+    """Nobody was heard: the stream stood and carried nothing."""
+    DISCONNECTED = "disconnected"
+    """There was no connection to the platform for longer than `gap_limit`."""
+
+
+class ClosedBy(StrEnum):
+    """Why a segment ended."""
+
+    GRID = "grid"
+    """The next instant of the UTC grid."""
+    IDLE = "idle"
+    """No audio for `idle_after`."""
+    DISCONNECTED = "disconnected"
+    """No connection for `gap_limit`."""
+    STOPPED = "stopped"
+    """The watch was removed or the recorder stopped."""
+    CODEC = "codec"
+    """The platform changed to another codec."""
+    CRASH = "crash"
+    """The recorder died; this segment was repaired at its next start."""
+
+
+_Facts = TypeVar("_Facts", bound="SegmentFacts")
+
+
+class ManifestError(ValueError):
+    """A manifest that cannot be read: not JSON, another schema, or values that contradict each other."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class WatchFacts(_Record):
+    """What was watched, and its name for people, if it has one."""
+
+    kind: WatchKind
+    id: str
+    name: str | None = None
+
+    @property
+    def watch_id(self) -> WatchId:
+        """The identity without the name."""
+        return WatchId(self.kind, self.id)
+
+    @field_validator("id")
+    @classmethod
+    def _canonical(cls, value: str) -> str:
+        return WatchId(WatchKind.CALL, value).id
+
+
+class LedgerEntry(_Record):
+    """A run of silence of ours: `samples` samples from sample `start` of the segment on, for one reason."""
+
+    start: NonNegativeInt
+    samples: PositiveInt
+    reason: GapReason
+
+
+class Reception(_Record):
+    """What happened on the wire during a segment. Counts of messages or packets, not of samples.
+
+    `drift_ppm` is the sender's clock against ours, positive when the sender is slow; null before it is known.
+    """
+
+    messages: NonNegativeInt = 0
+    discarded: dict[str, PositiveInt] = Field(default_factory=dict)
+    lost: NonNegativeInt = 0
+    late: NonNegativeInt = 0
+    duplicate: NonNegativeInt = 0
+    reconnects: NonNegativeInt = 0
+    drift_ppm: float | None = None
+
+
+class OpenedAfter(_Record):
+    """The time between the segment before and this one, in seconds, by reason; `reason` is the first of them."""
+
+    reason: OpenedAfterReason
+    seconds: float = Field(ge=0)
+    by_reason: dict[OpenedAfterReason, float] = Field(default_factory=dict)
+
+
+class Levels(_Record):
+    """Loudness of the audio in dB below full scale; null where every sample is zero."""
+
+    peak_dbfs: float | None
+    rms_dbfs: float | None
+
+
+class Audio(_Record):
+    """The audio object: its key below the store's prefix, its SHA-256 (hex) and its size in bytes."""
+
+    key: str
+    sha256: Sha256
+    size: PositiveInt
+
+
+class SegmentFacts(_Record):
+    """All that is known of a segment before its file is closed.
+
+    Attributes:
+        started_at: UTC of the first sample.
+        samples: length, in samples; ours and the conference's alike.
+        encapsulation: how audio sat in the messages: `rtp`, `sln` or `audiosocket`.
+        codec: what the payload was: `pcm16le`, `ulaw` or `alaw`.
+        ledger: the runs of samples that are silence of ours, in order, not overlapping.
+        opened_after: the time since the segment before, null when this one continues it to the sample.
+        closed_by: why it ended.
+    """
+
+    schema_version: Literal[1] = Field(default=SCHEMA, alias="schema")
+    watch: WatchFacts
+    recorder: str
+    version: str
+    number: NonNegativeInt
+    started_at: Instant
+    sample_rate: PositiveInt = 8000
+    samples: NonNegativeInt
+    encapsulation: str
+    codec: str
+    ledger: tuple[LedgerEntry, ...] = ()
+    reception: Reception = Reception()
+    opened_after: OpenedAfter | None = None
+    closed_by: ClosedBy
+
+    @property
+    def name(self) -> SegmentName:
+        """The segment's name, from which its keys follow."""
+        return SegmentName(self.watch.watch_id, self.started_at, self.recorder, self.number)
+
+    @property
+    def ended_at(self) -> datetime:
+        """UTC just after the last sample."""
+        return self.started_at + timedelta(seconds=self.samples / self.sample_rate)
+
+    @property
+    def silence(self) -> int:
+        """How many samples are silence of ours."""
+        return sum(entry.samples for entry in self.ledger)
+
+    @model_validator(mode="after")
+    def _ledger_fits(self) -> "SegmentFacts":
+        end = 0
+        for entry in self.ledger:
+            if entry.start < end:
+                raise ValueError(f"ledger entry at sample {entry.start} overlaps the one before it")
+            end = entry.start + entry.samples
+        if end > self.samples:
+            raise ValueError(f"the ledger reaches sample {end} of a segment of {self.samples}")
+        return self
+
+
+class SegmentManifest(SegmentFacts):
+    """The facts of a sealed segment with what only its file can tell.
+
+    `previous` is the SHA-256 (hex) of the JSON of the manifest before this one, null at the start of a chain.
+    """
+
+    audio: Audio
+    levels: Levels
+    previous: Sha256 | None = None
+
+    @classmethod
+    def seal(
+        cls, facts: SegmentFacts, *, audio: Audio, levels: Levels, previous: str | None
+    ) -> "SegmentManifest":
+        """Complete `facts` with what is known once the file is closed."""
+        return cls(**dict(facts), audio=audio, levels=levels, previous=previous)
+
+
+def format_manifest(manifest: SegmentFacts) -> bytes:
+    """The manifest (or, before sealing, the facts) as UTF-8 JSON with a newline at the end."""
+    return manifest.model_dump_json(by_alias=True, indent=1).encode() + b"\n"
+
+
+def parse_manifest(data: bytes) -> SegmentManifest:
+    """Read a manifest.
+
+    Raises:
+        ManifestError: with one line that names every field that is wrong.
+    """
+    return _parse(SegmentManifest, data)
+
+
+def parse_facts(data: bytes) -> SegmentFacts:
+    """Read the facts of a segment that is still open.
+
+    Raises:
+        ManifestError: with one line that names every field that is wrong.
+    """
+    return _parse(SegmentFacts, data)
+
+
+def _parse(record: type[_Facts], data: bytes) -> _Facts:
+    try:
+        return record.model_validate_json(data)
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, e['loc'])) or 'manifest'}: {e['msg']}" for e in error.errors())
+        raise ManifestError("; ".join(problems)) from None

@@ -1,0 +1,73 @@
+"""The port to a bucket. Written for what a recorder needs: whole objects, written once, never changed.
+
+Every call blocks. A daemon takes them off its event loop; a command line need not.
+Keys are relative to the place the store was opened on (`s3://bucket/prefix`, `file:///folder`) and use `/`.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStat:
+    """What a store says of an object: size in bytes, SHA-256 in hex where the store computed it itself.
+
+    `sha256` is None where the store does not vouch for one; metadata that a client wrote does not count.
+    """
+
+    key: str
+    size: int
+    sha256: str | None = None
+
+
+class ObjectStore(Protocol):
+    """A place of immutable objects.
+
+    Any method may raise `StoreUnavailable` (try again) or `StoreRejected` (do not).
+    """
+
+    @property
+    def url(self) -> str:
+        """Where this is, for messages and logs. Holds no credential."""
+
+    def put(self, key: str, source: Path | bytes, *, sha256: str, content_type: str) -> None:
+        """Store `source` under `key`, atomically: other readers see nothing or all of it.
+
+        `sha256` (hex) is that of `source`; the store is asked to check it. An object is never overwritten:
+        where the key is taken by the same content, nothing happens and the call succeeds.
+
+        Raises:
+            ObjectConflict: the key is taken by other content.
+            StoreUnavailable: also when the bytes that arrived are not those that were sent.
+        """
+
+    def open(
+        self, key: str, *, start: int = 0, length: int | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        """Read an object from byte `start` on, `length` bytes or to its end, as a stream of bytes.
+
+        Raises:
+            ObjectNotFound: there is none.
+        """
+
+    def stat(self, key: str) -> ObjectStat:
+        """What the store says of an object.
+
+        Raises:
+            ObjectNotFound: there is none.
+        """
+
+    def list(self, prefix: str = "") -> Iterator[ObjectStat]:
+        """All objects whose key begins with `prefix`, in the order of their keys. Nothing there: no items."""
+
+    def folders(self, prefix: str = "") -> Iterator[str]:
+        """The distinct keys below `prefix` up to and including the next `/`, in order.
+
+        `prefix` is empty or ends with `/`. With `a/b/1` and `a/c/2`, `folders("a/")` yields `a/b/` and `a/c/`.
+        """
+
+    def delete(self, key: str) -> None:
+        """Remove an object. That there is none is no error."""
