@@ -23,8 +23,6 @@ from pydantic import (
 
 from storage.names import SegmentName, WatchId, WatchKind
 
-SCHEMA = 1
-
 Instant = Annotated[
     AwareDatetime,
     PlainSerializer(lambda at: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), when_used="json"),
@@ -113,7 +111,8 @@ class LedgerEntry(_Record):
 class Reception(_Record):
     """What happened on the wire during a segment. Counts of messages or packets, not of samples.
 
-    `drift_ppm` is the sender's clock against ours, positive when the sender is slow; null before it is known.
+    `jitter_ms` is the interarrival jitter of RFC 3550 at the end of the segment, in milliseconds. `drift_ppm`
+    is the sender's clock against ours, positive when the sender is slow; null before it is known.
     """
 
     messages: NonNegativeInt = 0
@@ -122,11 +121,12 @@ class Reception(_Record):
     late: NonNegativeInt = 0
     duplicate: NonNegativeInt = 0
     reconnects: NonNegativeInt = 0
+    jitter_ms: float | None = None
     drift_ppm: float | None = None
 
 
 class OpenedAfter(_Record):
-    """The time between the segment before and this one, in seconds, by reason; `reason` is the first of them."""
+    """The time between the segment before and this one, in seconds; `reason` is the first of its reasons."""
 
     reason: OpenedAfterReason
     seconds: float = Field(ge=0)
@@ -161,7 +161,7 @@ class SegmentFacts(_Record):
         closed_by: why it ended.
     """
 
-    schema_version: Literal[1] = Field(default=SCHEMA, alias="schema")
+    schema_version: Literal[1] = Field(default=1, alias="schema")
     watch: WatchFacts
     recorder: str
     version: str

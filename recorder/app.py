@@ -1,0 +1,185 @@
+"""The composition root: the one file that names concrete classes together, and the life of the process.
+
+start    recover the spool, then watch
+run      until SIGTERM or SIGINT; SIGHUP or a change of its file loads the watch list again
+stop     every stream is closed, every segment sealed; the spool is drained until the deadline
+"""
+
+import itertools
+import secrets
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import anyio
+import structlog
+import watchfiles
+
+from recorder import __version__, logs
+from recorder.clock import Clock
+from recorder.conference import Conference
+from recorder.config import Settings
+from recorder.core.recording import Recording, RecordingSettings
+from recorder.core.segmenter import Identity
+from recorder.offload import Offload
+from recorder.problems import ConfigurationError
+from recorder.rate import Rate
+from recorder.redaction import Redaction
+from recorder.spool import Spool, SpoolInUse
+from recorder.supervisor import Supervisor
+from recorder.uploader import PARALLEL, Uploader
+from recorder.watchlist import Watch, WatchList, load_watchlist
+from recorder.websocket import WebSocketConnector
+from recorder.writer import SegmentWriter
+from storage.backends import open_store
+from storage.errors import StoreError
+from storage.manifest import WatchFacts
+
+DISK_THREADS: Final = 8
+"""Writes under way at once. More would only queue in the disk."""
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+def run(settings: Settings) -> int:
+    """Run the daemon until it is told to stop; return the exit status of the process."""
+    logs.configure_logging(Redaction(settings.credential.secret))
+    for warning in settings.warnings:
+        _log.warning("configuration", **{logs.REASON: str(warning)})
+    try:
+        daemon = _Daemon(settings)
+    except (OSError, SpoolInUse, StoreError, ValueError) as error:
+        _log.critical("cannot start", **{logs.ERROR: str(error)})
+        return 1
+    try:
+        anyio.run(daemon.run, backend_options={"use_uvloop": True})
+    finally:
+        daemon.spool.release()
+    return 0
+
+
+class _Daemon:
+    """All parts, put together."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._clock = Clock()
+        self._disk = Offload(DISK_THREADS, abandon=False)
+        self._rate = Rate(settings.voipbin.connect_rate)
+        # A random beginning keeps names unique for good, even if the clock is set back and the spool empty.
+        self._numbers = itertools.count(secrets.randbelow(10**9) * 10**6)
+        self._connector = WebSocketConnector(settings.voipbin, settings.credential, self._clock)
+        storage = settings.storage
+        store = open_store(storage.url, endpoint_url=storage.endpoint_url, region=storage.region)
+        self.spool = Spool(settings.recording.spool)
+        self._uploader = Uploader(
+            self.spool,
+            store,
+            clock=self._clock,
+            disk=self._disk,
+            network=Offload(PARALLEL, abandon=True),
+        )
+
+    async def run(self) -> None:
+        """Live: from recovery to the end of the drain."""
+        with anyio.open_signal_receiver(*STOP_SIGNALS, signal.SIGHUP) as signals:
+            await self._recover()
+            async with anyio.create_task_group() as uploading:
+                uploading.start_soon(self._uploader.run)
+                async with anyio.create_task_group() as watching:
+                    supervisor = Supervisor(watching, self._record)
+                    self._apply(supervisor, self._settings.watches)
+                    watching.start_soon(self._follow_watchlist, supervisor)
+                    await self._obey(signals, supervisor)
+                    watching.cancel_scope.cancel()
+                    deadline = anyio.current_time() + self._settings.recording.drain_timeout
+                uploading.start_soon(self._cut_short, signals, uploading.cancel_scope)
+                await self._drain(deadline)
+                uploading.cancel_scope.cancel()
+        _log.info("stopped", waiting=self._uploader.waiting)
+
+    async def _record(self, watch: Watch) -> None:
+        """Record one watch until cancelled."""
+        recording = self._settings.recording
+        facts = WatchFacts(kind=watch.watch_id.kind, id=watch.watch_id.id, name=watch.name)
+        core = Recording(
+            Identity(facts, recording.recorder, __version__, watch.encapsulation),
+            RecordingSettings(watch.codec, recording.segment, recording.gap_limit, recording.idle_after),
+            self._numbers,
+            self._clock.monotonic(),
+        )
+        await Conference(
+            watch,
+            self._connector,
+            core,
+            SegmentWriter(self.spool),
+            clock=self._clock,
+            rate=self._rate,
+            disk=self._disk,
+            on_sealed=self._uploader.wake,
+        ).run()
+
+    async def _recover(self) -> None:
+        """Bring what the run before left behind into order, and say what was found."""
+        recovery = await self._disk(self.spool.recover)
+        for manifest in recovery.recovered:
+            _log.warning(
+                "segment recovered: the recorder died while it was open",
+                **{logs.SEGMENT: manifest.name.stem, logs.SAMPLES: manifest.samples},
+            )
+        for path in recovery.quarantined:
+            _log.error(
+                "file set aside: it is no segment, or too little of one; a person must look at it",
+                **{logs.FILE: str(path)},
+            )
+
+    def _apply(self, supervisor: Supervisor, watches: WatchList) -> None:
+        diff = supervisor.apply(watches)
+        _log.info(
+            "watching", **{logs.COUNT: len(watches), "added": len(diff.added), "removed": len(diff.removed)}
+        )
+
+    async def _reload(self, supervisor: Supervisor) -> None:
+        """Follow the file of the watch list. One with mistakes changes nothing."""
+        path, defaults = self._settings.watchlist, self._settings.watch_defaults
+        try:
+            watches = await self._disk(load_watchlist, path, defaults)
+        except ConfigurationError as error:
+            for problem in error.problems:
+                _log.error("the watch list is not followed: it has a mistake", **{logs.ERROR: str(problem)})
+        else:
+            self._apply(supervisor, watches)
+
+    async def _follow_watchlist(self, supervisor: Supervisor) -> None:
+        path = self._settings.watchlist
+        # The folder is watched, not the file: an atomic replacement gives the name to another file.
+        async for _ in watchfiles.awatch(
+            path.parent, watch_filter=lambda _, changed: Path(changed).name == path.name, recursive=False
+        ):
+            await self._reload(supervisor)
+
+    async def _obey(self, signals: AsyncIterator[signal.Signals], supervisor: Supervisor) -> None:
+        """Return when told to stop."""
+        async for number in signals:
+            if number in STOP_SIGNALS:
+                _log.info("stopping", **{logs.REASON: number.name})
+                return
+            await self._reload(supervisor)
+
+    async def _drain(self, deadline: float) -> None:
+        """Upload what is sealed; what the deadline leaves is uploaded after the next start."""
+        with anyio.CancelScope(deadline=deadline) as scope:
+            await self._uploader.drain()
+        if scope.cancelled_caught:
+            _log.warning(
+                "stopped before everything was uploaded; the spool keeps the rest for the next start",
+                **{logs.COUNT: self._uploader.waiting, logs.FILE: str(self.spool.folder)},
+            )
+
+    async def _cut_short(self, signals: AsyncIterator[signal.Signals], scope: anyio.CancelScope) -> None:
+        """A second signal ends the drain at once. Nothing is lost by it."""
+        async for number in signals:
+            if number in STOP_SIGNALS:
+                scope.cancel()

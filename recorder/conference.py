@@ -1,0 +1,234 @@
+"""One watch: connect, receive, record, back off, for ever. The only loop that drives the core.
+
+It knows ports and events, no library of the network, no file and no bucket.
+"""
+
+import math
+import random
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import anyio
+import structlog
+
+from recorder import logs
+from recorder.clock import Clock
+from recorder.connection import Batch, Connection, ConnectionLost, ConnectionRefused, Connector, Setback
+from recorder.core.backoff import Backoff, Pace
+from recorder.core.events import CodecDetected, Event, MessagesDiscarded, SamplesReady, SilenceReady
+from recorder.core.recording import Recording
+from recorder.offload import Offload
+from recorder.rate import Rate
+from recorder.watchlist import Watch
+from recorder.writer import SegmentFailed, SegmentWriter
+from storage.manifest import SegmentManifest
+
+PACES: Final[Mapping[Setback, Pace]] = {
+    Setback.TRANSIENT: Pace(floor=0.1, base=1.0, cap=30.0),
+    Setback.NOT_LIVE: Pace(floor=1.0, base=3.0, cap=15.0),
+    Setback.REFUSED: Pace(floor=20.0, base=60.0, cap=300.0),
+    Setback.THROTTLED: Pace(floor=0.5, base=2.0, cap=60.0),
+}
+NOT_LIVE_WITHIN = 5.0
+"""Seconds. The platform accepts the stream of a conference that nobody has joined, and cuts it after 3 s."""
+WRITE_SIZE = 16_000
+"""Bytes of audio to gather before the disk is bothered: one second."""
+REPEAT_INTERVAL = 60.0
+"""Seconds between two log lines that say the same of one watch."""
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class Conference:
+    """Records one watch until it is cancelled, and then finishes what it holds."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        connector: Connector,
+        recording: Recording,
+        writer: SegmentWriter,
+        *,
+        clock: Clock,
+        rate: Rate,
+        disk: Offload,
+        on_sealed: Callable[[], None],
+    ) -> None:
+        self._watch = watch
+        self._connector = connector
+        self._recording = recording
+        self._writer = writer
+        self._clock = clock
+        self._rate = rate
+        self._disk = disk
+        self._on_sealed = on_sealed
+        self._backoff = Backoff()
+        self._repeats = logs.Repeats(REPEAT_INTERVAL)
+        self._events: list[Event] = []  # for the disk, in order
+        self._unwritten = 0  # bytes of audio among them
+        bound = {logs.WATCH: str(watch.watch_id)} | ({logs.NAME: watch.name} if watch.name else {})
+        self._log = _log.bind(**bound)
+
+    async def run(self) -> None:
+        """Record. Ends only by cancellation; the open segment is sealed before that is passed on."""
+        try:
+            while True:
+                await self._pause_until(self._rate.reserve(self._clock.monotonic()))
+                setback, at_least = await self._stream()
+                # Jitter belongs to the way back in, not to the audio.
+                delay = at_least + self._backoff.delay(PACES[setback], random.random())  # noqa: S311
+                await self._pause_until(self._clock.monotonic() + delay)
+        finally:
+            with anyio.CancelScope(shield=True):
+                self._take(self._recording.finish(self._clock.monotonic()))
+                await self._write()
+
+    async def _stream(self) -> tuple[Setback, float]:
+        """Open one stream and record it to its end; return what to do next and how long to wait at least."""
+        try:
+            connection = await self._connector.connect(self._watch)
+        except ConnectionRefused as refused:
+            self._say_setback(refused.setback, str(refused))
+            return refused.setback, refused.retry_after or 0.0
+        connected_at = self._clock.monotonic()
+        self._take(self._recording.connected(connected_at, self._clock.utc()))
+        self._log.info("stream connected")
+        heard = _Heard()
+        try:
+            await self._record(connection, heard)
+        except ConnectionLost as lost:
+            reason = str(lost)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._hang_up(connection, heard)
+        self._backoff.flowed(heard.seconds)
+        now = self._clock.monotonic()
+        if heard.began is None and now - connected_at < NOT_LIVE_WITHIN:
+            self._say_setback(Setback.NOT_LIVE, "accepted and closed without audio: nobody has joined yet")
+            return Setback.NOT_LIVE, 0.0
+        self._log.warning("stream lost", **{logs.REASON: reason, logs.SECONDS: round(now - connected_at, 1)})
+        return Setback.TRANSIENT, 0.0
+
+    async def _record(self, connection: Connection, heard: "_Heard") -> None:
+        """Receive until the connection is lost."""
+        while True:
+            batch = None
+            # A batch that is there is taken before a deadline that has passed: it arrived before.
+            with anyio.move_on_after(self._due_in()):
+                batch = await connection.receive()
+            await self._process(batch, heard)
+
+    async def _process(self, batch: Batch | None, heard: "_Heard") -> None:
+        if batch is None:
+            self._take(self._recording.tick(self._clock.monotonic()))
+        else:
+            if batch.messages and heard.began is None:
+                self._log.info("audio began")
+            heard.note(batch)
+            self._take(self._recording.receive(batch.messages, batch.at, batch.discarded))
+        if self._unwritten >= WRITE_SIZE or not all(isinstance(e, SamplesReady) for e in self._events):
+            await self._write()
+
+    async def _hang_up(self, connection: Connection, heard: "_Heard") -> None:
+        """Close, and record what had arrived before."""
+        await connection.close()
+        try:
+            while True:
+                await self._process(await connection.receive(), heard)
+        except ConnectionLost:
+            self._take(self._recording.disconnected(self._clock.monotonic()))
+        await self._write()
+
+    async def _pause_until(self, moment: float) -> None:
+        """Wait, and do meanwhile what falls due without a connection."""
+        while (now := self._clock.monotonic()) < moment:
+            await anyio.sleep(min(moment - now, self._due_in()))
+            self._take(self._recording.tick(self._clock.monotonic()))
+            await self._write()
+
+    def _due_in(self) -> float:
+        deadline = self._recording.next_deadline()
+        return math.inf if deadline is None else max(0.0, deadline - self._clock.monotonic())
+
+    def _take(self, events: list[Event]) -> None:
+        """Say what is for the log, and keep what is for the disk."""
+        for event in events:
+            match event:
+                case CodecDetected(codec):
+                    self._log.info("codec detected", codec=codec.value)
+                case MessagesDiscarded(reason, count):
+                    self._say_rarely("messages discarded", reason, count)
+                case SilenceReady(samples, reason):
+                    self._log.warning("gap", **{logs.REASON: reason.value, logs.SAMPLES: samples})
+                    self._events.append(event)
+                case SamplesReady(pcm):
+                    self._unwritten += len(pcm)
+                    self._events.append(event)
+                case _:
+                    self._events.append(event)
+
+    async def _write(self) -> None:
+        if not self._events:
+            return
+        events, self._events, self._unwritten = self._events, [], 0
+        for closed in await self._disk(self._writer.perform, events):
+            self._say_closed(closed)
+
+    def _say_closed(self, closed: SegmentManifest | SegmentFailed) -> None:
+        if isinstance(closed, SegmentFailed):
+            self._log.error(
+                "the disk did not take a segment; what it took is repaired at the next start",
+                **{
+                    logs.SEGMENT: closed.facts.name.stem,
+                    logs.ERROR: str(closed.error),
+                    "samples_lost": closed.unwritten,
+                },
+            )
+            return
+        self._log.info(
+            "segment sealed",
+            **{
+                logs.SEGMENT: closed.name.stem,
+                logs.SAMPLES: closed.samples,
+                "silence": closed.silence,
+                "codec": closed.codec,
+                "closed_by": closed.closed_by.value,
+                "discarded": sum(closed.reception.discarded.values()),
+                "lost": closed.reception.lost,
+                "jitter_ms": closed.reception.jitter_ms,
+                "drift_ppm": closed.reception.drift_ppm,
+            },
+        )
+        self._on_sealed()
+
+    def _say_setback(self, setback: Setback, reason: str) -> None:
+        say = {Setback.NOT_LIVE: self._log.info, Setback.REFUSED: self._log.error}.get(
+            setback, self._log.warning
+        )
+        held_back = self._repeats.admit((setback, reason), self._clock.monotonic())
+        if held_back is not None:
+            say("no stream", **{logs.STATE: setback.value, logs.REASON: reason, logs.SUPPRESSED: held_back})
+
+    def _say_rarely(self, event: str, reason: str, count: int) -> None:
+        held_back = self._repeats.admit((event, reason), self._clock.monotonic())
+        if held_back is not None:
+            self._log.warning(
+                event, **{logs.REASON: str(reason), logs.COUNT: count, logs.SUPPRESSED: held_back}
+            )
+
+
+class _Heard:
+    """From when to when a connection brought messages, monotonic seconds."""
+
+    def __init__(self) -> None:
+        self.began: float | None = None
+        self._last = 0.0
+
+    def note(self, batch: Batch) -> None:
+        if batch.messages:
+            self.began = batch.at if self.began is None else self.began
+            self._last = batch.at
+
+    @property
+    def seconds(self) -> float:
+        return 0.0 if self.began is None else self._last - self.began

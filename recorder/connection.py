@@ -1,0 +1,80 @@
+"""The port to the platform: one connection that brings one watch's audio, or a reason why there is none."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from recorder.core.packets import DiscardReason
+from recorder.watchlist import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one read of the socket brought.
+
+    Attributes:
+        at: monotonic seconds of the read.
+        messages: whole binary messages, in order.
+        discarded: counts of messages that were not binary or too long to be looked at.
+    """
+
+    at: float
+    messages: list[bytes] = field(default_factory=list)
+    discarded: Mapping[DiscardReason, int] = field(default_factory=dict)
+
+
+class Setback(StrEnum):
+    """Why there is no connection, told apart by what to do next."""
+
+    NOT_LIVE = "not live yet"
+    """There is no such conference or call, or nobody has joined it: ask again, slowly, without alarm."""
+    REFUSED = "refused"
+    """The credential or its permissions are wrong. A person must act; ask again rarely, in case one has."""
+    THROTTLED = "throttled"
+    """Too many requests, or the platform is overloaded: wait as long as it says."""
+    TRANSIENT = "transient"
+    """Anything else: network, restarts, time-outs. Try again."""
+
+
+class ConnectionRefused(Exception):
+    """No connection came about.
+
+    Attributes:
+        setback: what to do about it.
+        retry_after: seconds that the platform asks to wait, None if it does not say.
+    """
+
+    def __init__(self, setback: Setback, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.setback = setback
+        self.retry_after = retry_after
+
+
+class ConnectionLost(Exception):
+    """The connection ended, by whomever. All that it brought before has been received."""
+
+
+class Connection(Protocol):
+    """One stream of one watch."""
+
+    async def receive(self) -> Batch:
+        """The next batch, in order of arrival, none ever left out.
+
+        Raises:
+            ConnectionLost: the connection has ended and every batch has been received.
+        """
+
+    async def close(self) -> None:
+        """End the connection, politely if that is quick. What arrived before can still be received."""
+
+
+class Connector(Protocol):
+    """Opens connections."""
+
+    async def connect(self, watch: Watch) -> Connection:
+        """Open the stream of a watch. A connection says nothing about audio: that comes, or it does not.
+
+        Raises:
+            ConnectionRefused: with what to do about it. Its message holds no secret.
+        """

@@ -1,0 +1,255 @@
+"""`Recording`: what the shell talks to. From messages of one watch to what must be done with its segments.
+
+It survives reconnects; sequence numbers, jitter buffer and codec detection die with each connection. The
+states of a watch's audio, and what leads from one to the other:
+
+    absent     no segment is open and none will be before there is audio
+               -> recording   audio came
+    recording  a segment is open, or the next audio continues the last one
+               -> absent      nothing was heard for `idle_after` on a standing connection,
+                              or there was no connection for `gap_limit`
+
+What passes between two segments of one recording is silence in a segment; what passes while absent is
+`opened_after` in the manifest of the segment that ends it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from recorder.core.detection import Decoder
+from recorder.core.encapsulation import UNPACK
+from recorder.core.events import CodecDetected, Event, MessagesDiscarded
+from recorder.core.jitterbuffer import JitterBuffer
+from recorder.core.media import SAMPLE_RATE, Codec, CodecChoice
+from recorder.core.packets import DiscardReason, Packet, Run
+from recorder.core.reception import ReceptionCounters
+from recorder.core.segmenter import Identity, Segmenter, Silence
+from recorder.core.timeline import Audio, Gap, Placed, Timeline
+from storage.manifest import ClosedBy, GapReason, OpenedAfter, OpenedAfterReason, Reception
+
+GRID_GRACE = 3.0
+"""Seconds after an instant of the grid until a disconnected segment is filled up to it with silence and
+closed. Longer than a reconnect takes to show that the audio goes on after all."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSettings:
+    """How audio becomes segments. Times in seconds.
+
+    Attributes:
+        codec: a codec, or `auto`.
+        segment: period of the UTC grid; divides an hour or a day.
+        gap_limit: longest time without a connection that is bridged with silence.
+        idle_after: longest time without audio on a standing connection that is bridged with silence.
+    """
+
+    codec: CodecChoice
+    segment: float
+    gap_limit: float
+    idle_after: float
+
+
+class _Reception:
+    """The stages that die with a connection."""
+
+    def __init__(self, choice: CodecChoice, counters: ReceptionCounters, before: Codec | None) -> None:
+        self.jitter_buffer = JitterBuffer(counters)
+        self.decoder = Decoder(choice, counters, before)
+        self.codec_said = False
+
+
+class Recording:
+    """One watch's audio, from `started` (monotonic seconds) on.
+
+    Every method that takes `now` wants monotonic seconds that never decrease, and returns what must be done,
+    in order. None of them raises for anything that came from the network.
+    """
+
+    def __init__(
+        self, identity: Identity, settings: RecordingSettings, numbers: Iterator[int], started: float
+    ) -> None:
+        self._settings = settings
+        self._unpack = UNPACK[identity.encapsulation]
+        self._counters = ReceptionCounters()
+        self._timeline = Timeline()
+        self._segmenter = Segmenter(identity, settings.segment, numbers, self._take_reception)
+        self._connection: _Reception | None = None
+        self._connections = 0
+        self._codec: Codec | None = None
+        self._heard_at = started  # when audio last arrived, or a connection began that may bring some
+        self._disconnected_at: float | None = started  # first loss of the connection since audio was heard
+        self._disconnected_for = 0.0  # seconds without a connection since audio was heard
+        self._disconnect_began: float | None = started
+        self._absent: OpenedAfterReason | None = OpenedAfterReason.START
+        self._absent_samples = 0
+        self._started = started
+
+    def connected(self, now: float, utc: datetime) -> list[Event]:
+        """A connection stands. It proves nothing about audio."""
+        self._connection = _Reception(self._settings.codec, self._counters, self._codec)
+        self._timeline.connected(now, utc)
+        self._connections += 1
+        self._counters.reconnects += self._connections > 1
+        if self._disconnect_began is not None:
+            self._disconnected_for += now - self._disconnect_began
+            self._disconnect_began = None
+        self._heard_at = now
+        return []
+
+    def receive(
+        self, messages: Sequence[bytes], now: float, discarded: Mapping[DiscardReason, int] | None = None
+    ) -> list[Event]:
+        """Take the binary messages of one read, and the counts of what was no binary message.
+
+        Raises:
+            RuntimeError: there is no connection that they could have come over.
+        """
+        connection = self._connection
+        if connection is None:
+            raise RuntimeError("messages without a connection")
+        refused: dict[DiscardReason, int] = dict(discarded or {})
+        packets: list[Packet] = []
+        for message in messages:
+            unpacked = self._unpack(message)
+            if isinstance(unpacked, Packet):
+                packets.append(unpacked)
+            else:
+                refused[unpacked] = refused.get(unpacked, 0) + 1
+        self._counters.messages += len(messages) + sum((discarded or {}).values())
+        self._counters.discarded.update(refused)
+        events: list[Event] = [MessagesDiscarded(reason, count) for reason, count in refused.items()]
+        if packets:
+            self._heard_at = now
+            events += self._place(connection, connection.jitter_buffer.put(packets, now), now)
+        return events
+
+    def disconnected(self, now: float) -> list[Event]:
+        """The connection is gone. What it brought is written; what it would have brought is not there yet."""
+        if self._connection is None:
+            return []
+        events = self._drain(self._connection, now)
+        self._connection = None
+        self._counters.interrupted()
+        self._disconnect_began = now
+        if self._disconnected_at is None:
+            self._disconnected_at = now
+        return events
+
+    def tick(self, now: float) -> list[Event]:
+        """Do what is due by now. To be called at `next_deadline`; calling it at other times does no harm."""
+        events: list[Event] = []
+        if self._connection:
+            events += self._place(self._connection, self._connection.jitter_buffer.tick(now), now)
+            events += self._write(self._timeline.tick(now))
+        for reason, closed_by, due in self._absences():
+            if now >= due:
+                events += self._segmenter.close(closed_by)
+                self._absent = reason
+                break
+        else:
+            grid = self._grid_deadline()
+            if grid is not None and now >= grid:
+                room = self._segmenter.room or 0
+                events += self._write([self._timeline.fill(room, GapReason.DISCONNECTED)])
+        return events
+
+    def finish(self, now: float) -> list[Event]:
+        """Nothing more will come: write what is held and close the segment."""
+        return [*self.disconnected(now), *self._segmenter.close(ClosedBy.STOPPED)]
+
+    def next_deadline(self) -> float | None:
+        """When `tick` should be called if nothing else happens before, monotonic seconds; None: never."""
+        dues: list[float | None] = [due for _, _, due in self._absences()]
+        dues += [self._grid_deadline(), self._timeline.deadline]
+        if self._connection:
+            dues += [self._connection.jitter_buffer.deadline, self._connection.decoder.deadline]
+        return min((due for due in dues if due is not None), default=None)
+
+    @property
+    def codec(self) -> Codec | None:
+        """What the stream carried when last heard, None before it was known."""
+        return self._codec
+
+    def _drain(self, connection: _Reception, now: float) -> list[Event]:
+        events = self._place(connection, connection.jitter_buffer.flush(), now)
+        for chunk in connection.decoder.flush():
+            events += self._detected(connection)
+            events += self._write(self._timeline.place(chunk))
+        return events + self._write(self._timeline.flush())
+
+    def _place(self, connection: _Reception, runs: Sequence[Run], now: float) -> list[Event]:
+        chunks = connection.decoder.put(runs, now)
+        events = self._detected(connection)
+        for chunk in chunks:
+            events += self._write(self._timeline.place(chunk))
+        return events
+
+    def _detected(self, connection: _Reception) -> list[Event]:
+        codec = connection.decoder.codec
+        if codec is None or connection.codec_said:
+            return []
+        connection.codec_said = True
+        self._codec = codec
+        changed = self._segmenter.codec not in (None, codec)
+        closed = self._segmenter.close(ClosedBy.CODEC) if changed else ()
+        return [*closed, CodecDetected(codec)]
+
+    def _write(self, placed: Iterable[Placed]) -> list[Event]:
+        events: list[Event] = []
+        for item in placed:
+            if isinstance(item, Gap) and self._absent:
+                self._absent_samples += item.samples
+            else:
+                events += self._write_one(item)
+        return events
+
+    def _write_one(self, item: Placed) -> Iterator[Event]:
+        assert self._codec is not None  # noqa: S101  nothing is placed that was not decoded
+        at = self._timeline.utc_of(item.position)
+        if isinstance(item, Gap):
+            return self._segmenter.write(Silence(item.samples, item.reason), at, self._codec, None)
+        opened_after = self._opened_after(item)
+        self._disconnected_at = None
+        self._disconnected_for = 0.0
+        return self._segmenter.write(item.pcm, at, self._codec, opened_after)
+
+    def _opened_after(self, audio: Audio) -> OpenedAfter | None:
+        """Account for the absence that `audio` ends, if it ends one."""
+        reason, self._absent = self._absent, None
+        samples, self._absent_samples = self._absent_samples, 0
+        if reason is None:
+            return None
+        if reason is OpenedAfterReason.START:
+            seconds = max(0.0, self._timeline.time_of(audio.position) - self._started)
+        elif samples:
+            seconds = samples / SAMPLE_RATE
+        else:
+            # A burst made good what looked like an absence: not a sample is missing.
+            return None
+        disconnected = min(self._disconnected_for, seconds)
+        by_reason = {OpenedAfterReason.DISCONNECTED: disconnected, reason: seconds - disconnected}
+        if reason is OpenedAfterReason.DISCONNECTED:
+            by_reason = {reason: seconds}
+        shares = {each: round(share, 6) for each, share in by_reason.items() if share > 0}
+        return OpenedAfter(reason=reason, seconds=round(seconds, 6), by_reason=shares)
+
+    def _absences(self) -> Iterator[tuple[OpenedAfterReason, ClosedBy, float]]:
+        """When audio will count as absent, and why, if none comes before."""
+        if self._absent:
+            return
+        if self._connection:
+            yield OpenedAfterReason.IDLE, ClosedBy.IDLE, self._heard_at + self._settings.idle_after
+        if self._disconnected_at is not None:
+            due = self._disconnected_at + self._settings.gap_limit
+            yield OpenedAfterReason.DISCONNECTED, ClosedBy.DISCONNECTED, due
+
+    def _grid_deadline(self) -> float | None:
+        """When the open segment is cut though nothing is heard: a connection that is gone brings no burst."""
+        room = self._segmenter.room
+        if room is None or self._connection:
+            return None
+        return self._timeline.time_of(self._timeline.position + room) + GRID_GRACE
+
+    def _take_reception(self) -> Reception:
+        return self._counters.take(self._timeline.drift_ppm)

@@ -1,0 +1,179 @@
+"""Cuts the timeline into segments on the UTC grid, at the sample. Knows names, no directories.
+
+A segment's UTC is that of its first sample; within it, time is samples. A segment that continues the one
+before it takes over where that one ended, and moves its label only when the sender's clock has drifted so far
+that the label would mislead.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from recorder.core.events import Event, SamplesReady, SegmentClosed, SegmentOpened, SilenceReady
+from recorder.core.media import SAMPLE_RATE, SAMPLE_WIDTH, Codec, Encapsulation
+from storage.manifest import (
+    ClosedBy,
+    GapReason,
+    LedgerEntry,
+    OpenedAfter,
+    Reception,
+    SegmentFacts,
+    WatchFacts,
+)
+
+LABEL_TOLERANCE = timedelta(milliseconds=50)
+"""How far a label may be off before it is moved. Segments of a steady stream so meet the grid exactly."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SAMPLE = timedelta(microseconds=1_000_000 // SAMPLE_RATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What stands in every manifest of one recording, whatever happens."""
+
+    watch: WatchFacts
+    recorder: str
+    version: str
+    encapsulation: Encapsulation
+
+
+@dataclass(slots=True)
+class _Open:
+    """The segment that is being filled."""
+
+    started_at: datetime
+    number: int
+    codec: Codec
+    cut: datetime
+    opened_after: OpenedAfter | None
+    samples: int = 0
+    ledger: list[LedgerEntry] = field(default_factory=list)
+
+    @property
+    def ended_at(self) -> datetime:
+        return self.started_at + self.samples * _SAMPLE
+
+    @property
+    def room(self) -> int:
+        """Samples until the cut."""
+        return round((self.cut - self.started_at) / _SAMPLE) - self.samples
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Samples that were not heard, and why."""
+
+    samples: int
+    reason: GapReason
+
+
+class Segmenter:
+    """Fills one segment after the other.
+
+    Args:
+        identity: for every manifest.
+        period: of the grid, in seconds; it divides an hour or a day.
+        numbers: never yields the same number twice.
+        take_reception: the counts since it was last called.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        period: float,
+        numbers: Iterator[int],
+        take_reception: Callable[[], Reception],
+    ) -> None:
+        self._identity = identity
+        self._period = timedelta(seconds=period)
+        self._numbers = numbers
+        self._take_reception = take_reception
+        self._open: _Open | None = None
+        self._before: _Open | None = None
+
+    @property
+    def codec(self) -> Codec | None:
+        """The codec of the open segment, None while none is open."""
+        return self._open.codec if self._open else None
+
+    @property
+    def room(self) -> int | None:
+        """Samples until the open segment will be cut, None while none is open."""
+        return self._open.room if self._open else None
+
+    def write(
+        self, content: bytes | Silence, at: datetime, codec: Codec, opened_after: OpenedAfter | None
+    ) -> Iterator[Event]:
+        """Add PCM or silence that begins at `at`, cutting where the grid is.
+
+        `opened_after` accounts for the time since the segment before, if one has to be opened; None says that
+        this content continues it to the sample.
+        """
+        while content:
+            if self._open is None:
+                yield self._open_segment(at, codec, opened_after)
+            assert self._open is not None  # noqa: S101  opened above
+            content, event = self._append(self._open, content)
+            yield event
+            at, opened_after = self._open.ended_at, None
+            if not self._open.room:
+                yield from self.close(ClosedBy.GRID)
+
+    def close(self, by: ClosedBy) -> Iterator[Event]:
+        """Close the open segment, if there is one."""
+        if self._open:
+            closed, self._open = self._open, None
+            self._before = closed
+            if by is ClosedBy.GRID:
+                self._before.cut += self._period
+            yield SegmentClosed(self._facts(closed, by, self._take_reception()))
+
+    def _open_segment(self, at: datetime, codec: Codec, opened_after: OpenedAfter | None) -> SegmentOpened:
+        started_at = _EPOCH + (at - _EPOCH + _SAMPLE / 2) // _SAMPLE * _SAMPLE
+        cut = _EPOCH + ((started_at - _EPOCH) // self._period + 1) * self._period
+        before = self._before
+        if before and opened_after is None:
+            if abs(started_at - before.ended_at) <= LABEL_TOLERANCE:
+                started_at = before.ended_at
+            if abs(before.cut - cut) <= self._period and before.cut > started_at:
+                # A label that moved across the grid must not make a segment of a few samples.
+                cut = before.cut
+        self._open = _Open(started_at, next(self._numbers), codec, cut, opened_after)
+        return SegmentOpened(self._facts(self._open, ClosedBy.CRASH, Reception()))
+
+    def _append(self, segment: _Open, content: bytes | Silence) -> tuple[bytes | Silence, Event]:
+        """Add as much as there is room for; return the rest and what to do."""
+        if isinstance(content, bytes):
+            taken = min(len(content) // SAMPLE_WIDTH, segment.room)
+            segment.samples += taken
+            return content[taken * SAMPLE_WIDTH :], SamplesReady(content[: taken * SAMPLE_WIDTH])
+        taken = min(content.samples, segment.room)
+        last = segment.ledger[-1] if segment.ledger else None
+        if last and last.reason is content.reason and last.start + last.samples == segment.samples:
+            segment.ledger.pop()
+            entry = LedgerEntry(start=last.start, samples=last.samples + taken, reason=content.reason)
+        else:
+            entry = LedgerEntry(start=segment.samples, samples=taken, reason=content.reason)
+        segment.ledger.append(entry)
+        segment.samples += taken
+        facts = self._facts(segment, ClosedBy.CRASH, Reception())
+        rest = Silence(content.samples - taken, content.reason)
+        return rest if rest.samples else b"", SilenceReady(taken, content.reason, facts)
+
+    def _facts(self, segment: _Open, by: ClosedBy, reception: Reception) -> SegmentFacts:
+        return SegmentFacts(
+            watch=self._identity.watch,
+            recorder=self._identity.recorder,
+            version=self._identity.version,
+            number=segment.number,
+            started_at=segment.started_at,
+            sample_rate=SAMPLE_RATE,
+            samples=segment.samples,
+            encapsulation=self._identity.encapsulation,
+            codec=segment.codec,
+            ledger=tuple(segment.ledger),
+            reception=reception,
+            opened_after=segment.opened_after,
+            closed_by=by,
+        )

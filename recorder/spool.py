@@ -1,0 +1,236 @@
+"""The spool: segments on their way to the bucket. A file's name says how far it is; there is no other state.
+
+    open     NAME.wav.open   audio, growing      NAME.facts   what is known of it so far
+    sealed   NAME.wav        audio, finished     NAME.json    its manifest
+    gone     discarded, once the bucket has been read back equal
+    aside    in the folder `quarantine`, for a person to look at
+
+The order of the steps makes every moment between them one of these states, or one that `recover` completes:
+a manifest is on the disk before its audio is called sealed, and audio is discarded before its manifest.
+Blocking. Knows no bucket and no connection.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from recorder import wav
+from storage import durable
+from storage.manifest import (
+    Audio,
+    ClosedBy,
+    Levels,
+    ManifestError,
+    SegmentFacts,
+    SegmentManifest,
+    format_manifest,
+    parse_facts,
+    parse_manifest,
+)
+from storage.names import AUDIO_SUFFIX, MANIFEST_SUFFIX, SegmentName
+
+OPEN_SUFFIX = AUDIO_SUFFIX + ".open"
+FACTS_SUFFIX = ".facts"
+QUARANTINE = "quarantine"
+_CLAIM = ".claim"
+_SUFFIXES = (OPEN_SUFFIX, AUDIO_SUFFIX, FACTS_SUFFIX, MANIFEST_SUFFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSegment:
+    """A finished segment in the spool."""
+
+    name: SegmentName
+    audio: Path
+    manifest: Path
+
+    def read_manifest(self) -> tuple[SegmentManifest, bytes]:
+        """The manifest, and the very bytes of it.
+
+        Raises:
+            ManifestError: it cannot be read.
+        """
+        data = self.manifest.read_bytes()
+        return parse_manifest(data), data
+
+
+class OpenSegment:
+    """A segment that is being written: its file and the facts beside it."""
+
+    def __init__(self, facts_path: Path, audio_path: Path, facts: SegmentFacts) -> None:
+        self._facts_path = facts_path
+        self.note(facts)
+        self.wav = wav.WavWriter(audio_path)
+        durable.sync_directory(audio_path.parent)
+
+    def note(self, facts: SegmentFacts) -> None:
+        """Keep what is known so far, so that the ledger stays honest if we die."""
+        durable.write_file(self._facts_path, format_manifest(facts))
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What a start found of the run before: segments made whole, and files that could not be."""
+
+    recovered: tuple[SegmentManifest, ...]
+    quarantined: tuple[Path, ...]
+
+
+class SpoolInUse(Exception):
+    """Another daemon uses the folder."""
+
+
+class Spool:
+    """One folder on one disk, which only one daemon uses.
+
+    Raises:
+        OSError: the folder cannot be created or written to.
+        SpoolInUse: another daemon uses it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._claim = (folder / _CLAIM).open("w")
+        try:
+            fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._claim.close()
+            raise SpoolInUse(f"another recorder uses the spool {folder}; give each its own") from None
+
+    def release(self) -> None:
+        """Let another daemon use the folder. The kernel does so too when the process dies."""
+        self._claim.close()
+
+    def open(self, facts: SegmentFacts) -> OpenSegment:
+        """Begin a segment.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        return OpenSegment(self._path(facts.name, FACTS_SUFFIX), self._path(facts.name, OPEN_SUFFIX), facts)
+
+    def seal(
+        self, segment: OpenSegment, facts: SegmentFacts, previous: str | None
+    ) -> tuple[SegmentManifest, str]:
+        """Finish a segment; what it says and what it holds is on the disk when this returns.
+
+        `previous` is the SHA-256 (hex) of the manifest before this one, if there is one; that of this one is
+        returned with it.
+        """
+        return self._seal(facts, segment.wav.close(), previous)
+
+    def sealed(self) -> Iterator[SealedSegment]:
+        """All finished segments, those that began first, first."""
+        names: list[SegmentName] = []
+        for path in self.folder.glob(f"*{AUDIO_SUFFIX}"):
+            # What somebody else put here is for the next start to set aside, not for an upload to fail at.
+            with contextlib.suppress(ValueError):
+                names.append(SegmentName.from_spool_stem(path.stem))
+        for name in sorted(names, key=lambda name: (name.started_at, name.number)):
+            yield self._sealed(name)
+
+    def discard(self, segment: SealedSegment) -> None:
+        """Forget a segment that is safe elsewhere. The manifest goes last, and marks what was begun here."""
+        durable.remove(segment.audio)
+        durable.remove(segment.manifest)
+
+    def set_aside(self, segment: SealedSegment) -> None:
+        """Move a segment that nothing can be done with out of the way. Nothing is deleted."""
+        self._set_aside([segment.audio, segment.manifest])
+
+    def recover(self) -> Recovery:
+        """Complete what the last run left unfinished. To be called once, before anything is opened.
+
+        Killed at any moment and begun again, it comes to the same end.
+        """
+        recovered: list[SegmentManifest] = []
+        quarantined: list[Path] = []
+        for stem, files in self._by_stem().items():
+            try:
+                recovered += self._recover(stem, frozenset(files))
+            except ValueError:
+                quarantined += files.values()
+                self._set_aside(files.values())
+        return Recovery(tuple(recovered), tuple(quarantined))
+
+    def _recover(self, stem: str, suffixes: frozenset[str]) -> Iterator[SegmentManifest]:
+        """Bring the files of one segment into a state; yield its manifest if that is now sealed.
+
+        Raises:
+            ValueError: they are not of a segment, or not enough of it is left.
+        """
+        name = SegmentName.from_spool_stem(stem)
+        if OPEN_SUFFIX in suffixes:
+            if MANIFEST_SUFFIX in suffixes:
+                durable.rename(self._path(name, OPEN_SUFFIX), self._path(name, AUDIO_SUFFIX))
+            else:
+                yield from self._repair(name)
+        elif AUDIO_SUFFIX in suffixes:
+            if MANIFEST_SUFFIX not in suffixes:
+                raise ManifestError("this audio has no manifest")
+            self._sealed(name).read_manifest()
+        else:
+            # Facts of a segment that never began, or the manifest of one that was being discarded.
+            durable.remove(self._path(name, MANIFEST_SUFFIX))
+        durable.remove(self._path(name, FACTS_SUFFIX))
+
+    def _repair(self, name: SegmentName) -> Iterator[SegmentManifest]:
+        path, facts_path = self._path(name, OPEN_SUFFIX), self._path(name, FACTS_SUFFIX)
+        if not facts_path.exists():
+            raise ManifestError("nothing is known of this audio but its name")
+        facts = parse_facts(facts_path.read_bytes())
+        samples, levels = wav.repair(path)
+        if not samples:
+            durable.remove(path)
+            return
+        ledger = tuple(
+            entry.model_copy(update={"samples": min(entry.samples, samples - entry.start)})
+            for entry in facts.ledger
+            if entry.start < samples
+        )
+        update = {"samples": samples, "ledger": ledger, "closed_by": ClosedBy.CRASH}
+        manifest, _ = self._seal(facts.model_copy(update=update), levels, None)
+        yield manifest
+
+    def _seal(self, facts: SegmentFacts, levels: Levels, previous: str | None) -> tuple[SegmentManifest, str]:
+        name = facts.name
+        path = self._path(name, OPEN_SUFFIX)
+        durable.sync_file(path)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        audio = Audio(key=name.audio_key, sha256=digest, size=path.stat().st_size)
+        manifest = SegmentManifest.seal(facts, audio=audio, levels=levels, previous=previous)
+        data = format_manifest(manifest)
+        durable.write_file(self._path(name, MANIFEST_SUFFIX), data)
+        durable.rename(path, self._path(name, AUDIO_SUFFIX))
+        durable.remove(self._path(name, FACTS_SUFFIX))
+        return manifest, hashlib.sha256(data).hexdigest()
+
+    def _by_stem(self) -> dict[str, dict[str, Path]]:
+        """All files of the folder by segment and suffix; what is not a file of ours has the suffix ''."""
+        files: dict[str, dict[str, Path]] = {}
+        for path in sorted(self.folder.iterdir()):
+            if path.name.startswith("."):
+                if path.suffix == durable.TEMPORARY_SUFFIX:
+                    path.unlink()
+            elif path.is_file():
+                suffix = next((s for s in _SUFFIXES if path.name.endswith(s)), "")
+                files.setdefault(path.name.removesuffix(suffix), {})[suffix] = path
+        return files
+
+    def _path(self, name: SegmentName, suffix: str) -> Path:
+        return self.folder / (name.spool_stem + suffix)
+
+    def _sealed(self, name: SegmentName) -> SealedSegment:
+        return SealedSegment(name, self._path(name, AUDIO_SUFFIX), self._path(name, MANIFEST_SUFFIX))
+
+    def _set_aside(self, paths: Iterable[Path]) -> None:
+        quarantine = self.folder / QUARANTINE
+        durable.make_directories(quarantine, below=self.folder)
+        for path in paths:
+            if path.exists():
+                durable.rename(path, quarantine / path.name)

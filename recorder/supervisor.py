@@ -1,0 +1,63 @@
+"""Makes running tasks match the watch list. A watch that fails unexpectedly is begun again, alone."""
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from recorder import logs
+from recorder.core.backoff import Backoff, Pace
+from recorder.watchlist import Watch, WatchList, WatchListDiff
+from storage.names import WatchId
+
+AFTER_A_BUG: Final = Pace(floor=1.0, base=5.0, cap=60.0)
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class Supervisor:
+    """Runs `record` once for each watch of a list, until the list says otherwise.
+
+    Cancelling the task group that it is given stops all of them; each is trusted to finish what it holds.
+    """
+
+    def __init__(self, tasks: TaskGroup, record: Callable[[Watch], Awaitable[None]]) -> None:
+        self._tasks = tasks
+        self._record = record
+        self._watches = WatchList()
+        self._running: dict[WatchId, _Running] = {}
+
+    def apply(self, watches: WatchList) -> WatchListDiff:
+        """Stop what is no longer wanted and start what is new; what stays the same is not touched."""
+        diff = WatchListDiff.between(self._watches, watches)
+        self._watches = watches
+        for watch in diff.removed:
+            self._running.pop(watch.watch_id).scope.cancel()
+        for watch in diff.added:
+            running = self._running[watch.watch_id] = _Running()
+            self._tasks.start_soon(self._keep, watch, running.scope)
+        return diff
+
+    async def _keep(self, watch: Watch, scope: anyio.CancelScope) -> None:
+        backoff = Backoff()
+        with scope:
+            while True:
+                try:
+                    await self._record(watch)
+                except Exception:  # noqa: BLE001  whatever it is, the other watches must not suffer from it
+                    delay = backoff.delay(AFTER_A_BUG, random.random())  # noqa: S311  jitter, not a secret
+                    _log.exception(
+                        "a watch failed in a way nobody expected; it is begun again",
+                        **{logs.WATCH: str(watch.watch_id), logs.DELAY: round(delay, 1)},
+                    )
+                    await anyio.sleep(delay)
+
+
+class _Running:
+    """A watch that is being recorded, by the scope that ends it."""
+
+    def __init__(self) -> None:
+        self.scope = anyio.CancelScope()

@@ -1,0 +1,228 @@
+"""Drains the spool into the bucket: audio, manifest, read back, discard. Knows no audio format.
+
+A segment exists in the bucket exactly when its manifest does, so the audio goes first. A local copy goes only
+after the bucket has been read back equal. What fails is tried again for ever, each segment at a pace of its
+own, so that one that is always refused holds up no other.
+"""
+
+import hashlib
+import math
+import random
+from dataclasses import dataclass, field
+from typing import Final
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from recorder import logs
+from recorder.clock import Clock
+from recorder.core.backoff import Backoff, Pace
+from recorder.offload import Offload
+from recorder.spool import SealedSegment, Spool
+from storage.errors import ObjectConflict, ObjectNotFound, StoreError, StoreRejected, StoreUnavailable
+from storage.manifest import ManifestError
+from storage.names import SegmentName
+from storage.store import ObjectStore
+
+AUDIO_TYPE: Final = "audio/wav"
+MANIFEST_TYPE: Final = "application/json"
+
+UNAVAILABLE: Final = Pace(floor=0.5, base=2.0, cap=60.0)
+REFUSED: Final = Pace(floor=5.0, base=20.0, cap=300.0)
+ATTEMPT_TIMEOUT = 120.0
+"""Seconds for one segment, put and read back. A store that hangs must not count as one that is slow."""
+_READ_SIZE = 1 << 20
+PARALLEL = 4
+"""Segments under way at once. Some stores throttle at two or three; a restart after an outage wants more."""
+REPEAT_INTERVAL = 60.0
+"""Seconds between two log lines that say the same."""
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Item:
+    """A sealed segment and how its upload stands."""
+
+    segment: SealedSegment
+    due: float = 0.0
+    attempts: int = 0
+    backoff: Backoff = field(default_factory=Backoff)
+
+
+class Uploader:
+    """Uploads what is sealed, oldest first."""
+
+    def __init__(
+        self, spool: Spool, store: ObjectStore, *, clock: Clock, disk: Offload, network: Offload
+    ) -> None:
+        self._spool = spool
+        self._store = store
+        self._clock = clock
+        self._disk = disk
+        self._network = network
+        self._items: dict[SegmentName, _Item] = {}
+        self._under_way: set[SegmentName] = set()
+        self._changed = anyio.Event()  # something was sealed, or an attempt has ended
+        self._one_less = anyio.Event()  # a segment has left the list
+        self._reachable = True
+        self._repeats = logs.Repeats(REPEAT_INTERVAL)
+
+    def wake(self) -> None:
+        """Say that something was sealed."""
+        self._changed.set()
+
+    @property
+    def waiting(self) -> int:
+        """How many segments are not in the bucket yet, as far as is known here."""
+        return len(self._items)
+
+    async def run(self) -> None:
+        """Upload for ever. Ends only by cancellation; what is not uploaded stays in the spool."""
+        async with anyio.create_task_group() as tasks:
+            while True:
+                self._changed = anyio.Event()
+                await self._look()
+                wait = self._start(tasks)
+                with anyio.move_on_after(wait):
+                    await self._changed.wait()
+
+    async def drain(self) -> None:
+        """Return when everything that is sealed has been uploaded. To be given a deadline by the caller."""
+        for item in self._items.values():
+            item.due = 0.0
+        self.wake()
+        await self._look()
+        while self._items:
+            self._one_less = anyio.Event()
+            await self._one_less.wait()
+
+    async def _look(self) -> None:
+        """Learn of what is sealed. The spool is the list; nothing that was forgotten here is forgotten."""
+        for segment in await self._disk(lambda: list(self._spool.sealed())):
+            self._items.setdefault(segment.name, _Item(segment))
+
+    def _start(self, tasks: TaskGroup) -> float:
+        """Start what is due and return the seconds until something else is."""
+        now = self._clock.monotonic()
+        waiting = [item for name, item in self._items.items() if name not in self._under_way]
+        due = sorted(
+            (item for item in waiting if item.due <= now), key=lambda item: item.segment.name.started_at
+        )
+        for item in due[: PARALLEL - len(self._under_way)]:
+            self._under_way.add(item.segment.name)
+            tasks.start_soon(self._attend, item)
+        if len(self._under_way) >= PARALLEL:
+            return math.inf
+        return min((item.due - now for item in waiting if item.due > now), default=math.inf)
+
+    async def _attend(self, item: _Item) -> None:
+        """One attempt at one segment, and what follows from it."""
+        item.attempts += 1
+        started = self._clock.monotonic()
+        try:
+            with anyio.fail_after(ATTEMPT_TIMEOUT):
+                await self._network(_upload, self._store, item.segment)
+        except (ObjectConflict, ManifestError) as error:
+            await self._set_aside(item, str(error))
+        except StoreRejected as error:
+            self._postpone(item, REFUSED, str(error))
+        except StoreError as error:
+            self._postpone(item, UNAVAILABLE, str(error))
+        except TimeoutError:
+            self._postpone(item, UNAVAILABLE, f"the store took longer than {ATTEMPT_TIMEOUT:g} s")
+        except OSError as error:
+            self._postpone(item, UNAVAILABLE, f"the spool cannot be read: {error}")
+        else:
+            await self._finish(item, self._clock.monotonic() - started)
+        finally:
+            self._under_way.discard(item.segment.name)
+            self.wake()
+
+    async def _finish(self, item: _Item, seconds: float) -> None:
+        """The bucket has it: let the local copy go, and only then forget about it."""
+        await self._disk(self._spool.discard, item.segment)
+        self._forget(item)
+        if not self._reachable:
+            self._reachable = True
+            _log.info("store reachable again", **{logs.STORE: self._store.url})
+        _log.info(
+            "segment uploaded",
+            **{
+                logs.KEY: item.segment.name.audio_key,
+                logs.SECONDS: round(seconds, 3),
+                logs.ATTEMPT: item.attempts,
+                "waiting": len(self._items),
+            },
+        )
+
+    async def _set_aside(self, item: _Item, reason: str) -> None:
+        await self._disk(self._spool.set_aside, item.segment)
+        self._forget(item)
+        _log.error(
+            "segment set aside: it cannot be uploaded, and a person must look at it",
+            **{logs.FILE: str(item.segment.audio), logs.ERROR: reason},
+        )
+
+    def _forget(self, item: _Item) -> None:
+        del self._items[item.segment.name]
+        self._one_less.set()
+
+    def _postpone(self, item: _Item, pace: Pace, reason: str) -> None:
+        delay = item.backoff.delay(pace, random.random())  # noqa: S311  jitter, not a secret
+        now = self._clock.monotonic()
+        item.due = now + delay
+        self._reachable = False
+        held_back = self._repeats.admit(reason, now)
+        if held_back is not None:
+            say = _log.error if pace is REFUSED else _log.warning
+            say(
+                "upload failed; it will be tried again",
+                **{
+                    logs.KEY: item.segment.name.audio_key,
+                    logs.ERROR: reason,
+                    logs.ATTEMPT: item.attempts,
+                    logs.DELAY: round(delay, 1),
+                    logs.SUPPRESSED: held_back,
+                    "waiting": len(self._items),
+                },
+            )
+
+
+def _upload(store: ObjectStore, segment: SealedSegment) -> None:
+    """Put a segment into a store and see that it is there. Blocking.
+
+    Raises:
+        StoreError: it did not get there, or not whole.
+        ManifestError: the manifest in the spool cannot be read.
+        OSError: the spool cannot be read.
+    """
+    manifest, data = segment.read_manifest()
+    digest = hashlib.sha256(data).hexdigest()
+    name = segment.name
+    store.put(name.audio_key, segment.audio, sha256=manifest.audio.sha256, content_type=AUDIO_TYPE)
+    store.put(name.manifest_key, data, sha256=digest, content_type=MANIFEST_TYPE)
+    _read_back(store, name.audio_key, manifest.audio.size, manifest.audio.sha256)
+    _read_back(store, name.manifest_key, len(data), digest)
+
+
+def _read_back(store: ObjectStore, key: str, size: int, sha256: str) -> None:
+    """See that the store holds what it was given, by its own checksum where it has one, else by reading it.
+
+    Raises:
+        StoreUnavailable: it does not.
+    """
+    try:
+        stat = store.stat(key)
+        found = stat.sha256
+        if found is None and stat.size == size:
+            digest = hashlib.sha256()
+            with store.open(key) as content:
+                for part in iter(lambda: content.read(_READ_SIZE), b""):
+                    digest.update(part)
+            found = digest.hexdigest()
+    except ObjectNotFound:
+        raise StoreUnavailable(f"{key} was put and is not there") from None
+    if (stat.size, found) != (size, sha256):
+        raise StoreUnavailable(f"{key} was put and reads back differently: {stat.size} of {size} bytes")

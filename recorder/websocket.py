@@ -1,0 +1,306 @@
+"""`Connector` over the websockets library, and its only importer.
+
+A stream is opened as the platform wants it, and its frames are split off the socket's reads as they come:
+each read is stamped once and becomes one batch. The URL may hold a credential and appears in no message.
+"""
+
+import asyncio
+import json
+import ssl
+from collections import deque
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
+from websockets.protocol import State
+
+from recorder import __version__
+from recorder.clock import Clock
+from recorder.config import AuthForm, VoipbinSettings
+from recorder.connection import Batch, ConnectionLost, ConnectionRefused, Setback
+from recorder.core.packets import DiscardReason
+from recorder.credential import Credential, CredentialKind
+from recorder.frames import MAX_MESSAGE, FrameSplitter
+from recorder.watchlist import Watch
+
+OPEN_TIMEOUT = 10.0
+"""Seconds for TCP, TLS and the upgrade. The platform answers within 3 s or says 503."""
+PING_INTERVAL = 20.0
+"""Seconds. The platform sends no pings, and proxies in front of it cut streams idle for about 100 s."""
+PING_TIMEOUT = 20.0
+"""Seconds. Pongs are late by up to 3 s while the platform sets a stream up."""
+CLOSE_TIMEOUT = 2.0
+"""Seconds for the closing handshake; nothing of value comes after it."""
+MAX_PENDING = 1 << 22
+"""Bytes received and not yet taken at which reading pauses: over four minutes of audio."""
+
+MAX_FRAGMENT = 1 << 24
+"""Bytes of a fragment at which the connection is given up: the library gathers it whole."""
+
+_HEAD_END = b"\r\n\r\n"
+_SETBACKS: Mapping[int, Setback] = {
+    401: Setback.REFUSED,
+    403: Setback.REFUSED,
+    404: Setback.NOT_LIVE,
+    429: Setback.THROTTLED,
+    503: Setback.THROTTLED,
+}
+_MAX_RETRY_AFTER = 3600.0
+
+
+class _Stream(ClientConnection):
+    """A connection of the library that keeps messages for itself, batch by batch."""
+
+    def __init__(self, *args: Any, clock: Clock, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._clock = clock
+        self._head = b""
+        self._splitter: FrameSplitter | None = None
+        self._fragments: list[bytes] | None = None
+        self._gathered = 0
+        self._batches: deque[Batch] = deque()
+        self._pending = 0
+        self._changed = asyncio.Event()
+        self.ended = False
+
+    # What the event loop calls
+
+    def data_received(self, data: bytes) -> None:
+        """Split what one read brought; the library gets the handshake and all frames that are not audio."""
+        at = self._clock.monotonic()
+        if self._splitter is None:
+            data = self._shake_hands(data)
+            if self._splitter is None:
+                return
+        for others in self._splitter.split(data):
+            super().data_received(others)
+        self._keep(self._splitter, at)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing more will come."""
+        super().connection_lost(exc)
+        self.ended = True
+        self._changed.set()
+
+    # What the library calls
+
+    def process_event(self, event: Any) -> None:
+        """Put fragments together; everything else is the library's."""
+        if isinstance(event, Frame) and event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            self._gather(event)
+        else:
+            super().process_event(event)
+
+    # What `WebSocketConnection` calls
+
+    async def next_batch(self) -> Batch:
+        """The next batch.
+
+        Raises:
+            ConnectionLost: there is none and there will be none.
+        """
+        while not self._batches:
+            if self.ended:
+                raise ConnectionLost(_farewell(self))
+            self._changed.clear()
+            await self._changed.wait()
+        batch = self._batches.popleft()
+        self._count(-sum(map(len, batch.messages)))
+        return batch
+
+    def _shake_hands(self, data: bytes) -> bytes:
+        """Give the library the response's head, to its end and not a byte more; return what follows it.
+
+        Frames may share a read with the head. Had the library the beginning of one, it would need its end.
+        """
+        self._head += data
+        end = self._head.find(_HEAD_END)
+        if end < 0:
+            super().data_received(data)
+            return b""
+        end += len(_HEAD_END)
+        rest = self._head[end:]
+        super().data_received(data[: len(data) - len(rest)])
+        self._head = b""
+        if self.protocol.state is State.OPEN:
+            self._splitter = FrameSplitter()
+        elif rest:
+            super().data_received(rest)
+        return rest
+
+    def _gather(self, frame: Frame) -> None:
+        assert self._splitter is not None  # noqa: S101  frames come after the handshake
+        if frame.opcode is not Opcode.CONT:
+            self._fragments = [] if frame.opcode is Opcode.BINARY else None
+            self._gathered = 0
+        self._gathered += len(frame.data)
+        if self._fragments is not None and self._gathered <= MAX_MESSAGE:
+            self._fragments.append(bytes(frame.data))
+        if not frame.fin:
+            return
+        if self._fragments is None:
+            self._splitter.discarded[DiscardReason.TEXT] += 1
+        elif self._gathered > MAX_MESSAGE:
+            self._splitter.discarded[DiscardReason.OVERSIZED] += 1
+        else:
+            self._splitter.messages.append(b"".join(self._fragments))
+
+    def _keep(self, splitter: FrameSplitter, at: float) -> None:
+        if not splitter.messages and not splitter.discarded:
+            return
+        batch = Batch(at, splitter.messages, dict(splitter.discarded))
+        splitter.messages = []
+        splitter.discarded.clear()
+        self._batches.append(batch)
+        self._count(sum(map(len, batch.messages)))
+        self._changed.set()
+
+    def _count(self, change: int) -> None:
+        """Keep the bytes that wait within bounds; what the kernel cannot take either slows the sender."""
+        before, self._pending = self._pending, self._pending + change
+        if self.ended or self.transport.is_closing():
+            return
+        if before < MAX_PENDING <= self._pending:
+            self.transport.pause_reading()
+        elif self._pending < MAX_PENDING <= before:
+            self.transport.resume_reading()
+
+
+class WebSocketConnection:
+    """One open stream."""
+
+    def __init__(self, stream: _Stream) -> None:
+        self._stream = stream
+
+    async def receive(self) -> Batch:
+        """The next batch; see `Connection.receive`."""
+        return await self._stream.next_batch()
+
+    async def close(self) -> None:
+        """Send Close and wait for the answer, briefly; see `Connection.close`."""
+        await self._stream.close()
+
+
+class _Connect(connect):
+    """The library's opening handshake without redirects: a credential goes to the configured host only."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        return exc
+
+
+class WebSocketConnector:
+    """Opens streams of one platform with one credential."""
+
+    def __init__(self, settings: VoipbinSettings, credential: Credential, clock: Clock) -> None:
+        self._url = settings.url.rstrip("/")
+        self._auth = settings.auth
+        self._credential = credential
+        # The library calls what it is given with a protocol and options of its own.
+        self._arguments: dict[str, Any] = {"create_connection": partial(_Stream, clock=clock)}
+        if tls := _tls_context(settings):
+            self._arguments["ssl"] = tls
+
+    async def connect(self, watch: Watch) -> WebSocketConnection:
+        """Open the stream of a watch; see `Connector.connect`."""
+        try:
+            stream = await _Connect(
+                self._stream_url(watch),
+                additional_headers=self._headers(),
+                user_agent_header=f"conference-recorder/{__version__}",
+                compression=None,
+                open_timeout=OPEN_TIMEOUT,
+                ping_interval=PING_INTERVAL,
+                ping_timeout=PING_TIMEOUT,
+                close_timeout=CLOSE_TIMEOUT,
+                max_size=(None, MAX_FRAGMENT),
+                **self._arguments,
+            )
+        # `from None`: the library's exceptions may quote the URL and its credential.
+        except InvalidStatus as error:
+            raise _refusal(error.response) from None
+        except (InvalidHandshake, WebSocketException) as error:
+            message = f"the answer is not a WebSocket handshake ({type(error).__name__})"
+            raise ConnectionRefused(Setback.TRANSIENT, message) from None
+        except ssl.SSLCertVerificationError as error:
+            message = (
+                f"the platform's certificate is not trusted: {error.verify_message}; see voipbin.ca_file"
+            )
+            raise ConnectionRefused(Setback.TRANSIENT, message) from None
+        except TimeoutError:
+            raise ConnectionRefused(Setback.TRANSIENT, f"no answer within {OPEN_TIMEOUT:g} s") from None
+        except OSError as error:
+            message = f"the platform cannot be reached: {error.strerror or type(error).__name__}"
+            raise ConnectionRefused(Setback.TRANSIENT, message) from None
+        assert isinstance(stream, _Stream)  # noqa: S101  `create_connection` made it
+        return WebSocketConnection(stream)
+
+    def _stream_url(self, watch: Watch) -> str:
+        query = {"encapsulation": watch.encapsulation.value}
+        if self._credential.kind is CredentialKind.ACCESSKEY:
+            query["accesskey"] = self._credential.secret
+        elif self._auth is AuthForm.QUERY:
+            query["token"] = self._credential.secret
+        path = f"{watch.watch_id.kind.folder}/{watch.watch_id.id}/media_stream"
+        return f"{self._url}/{path}?{urlencode(query, quote_via=quote)}"
+
+    def _headers(self) -> dict[str, str]:
+        """The header keeps a token out of access logs; the platform knows none for an access key."""
+        if self._credential.kind is CredentialKind.TOKEN and self._auth is AuthForm.HEADER:
+            return {"Authorization": f"Bearer {self._credential.secret}"}
+        return {}
+
+
+def _tls_context(settings: VoipbinSettings) -> ssl.SSLContext | None:
+    if not settings.url.startswith("wss:"):
+        return None
+    context = ssl.create_default_context()
+    if settings.ca_file:
+        context.load_verify_locations(settings.ca_file)
+    return context
+
+
+def _refusal(response: Response) -> ConnectionRefused:
+    """What an answer other than 101 means, from its status and the platform's error envelope."""
+    status = response.status_code
+    parts = [f"HTTP {status}"]
+    envelope = _envelope(response)
+    parts += [str(envelope[key]) for key in ("reason", "message") if envelope.get(key)]
+    if request_id := envelope.get("request_id") or response.headers.get("X-Request-Id"):
+        parts.append(f"request {request_id}")
+    return ConnectionRefused(
+        _SETBACKS.get(status, Setback.TRANSIENT),
+        ", ".join(parts)[:500],
+        retry_after=_retry_after(response.headers.get("Retry-After")),
+    )
+
+
+def _envelope(response: Response) -> Mapping[str, object]:
+    """The platform's error envelope, or nothing: servers before April 2026 send other bodies or none."""
+    try:
+        body = json.loads(bytes(response.body or b""))
+    except ValueError:
+        return {}
+    error = body.get("error") if isinstance(body, dict) else None
+    return error if isinstance(error, dict) else {}
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds, if the header gives whole seconds, as the platform does; bounded, for it is not ours."""
+    if value is None or not value.strip().isascii() or not value.strip().isdecimal():
+        return None
+    return min(float(value), _MAX_RETRY_AFTER)
+
+
+def _farewell(stream: _Stream) -> str:
+    """How the connection ended. The platform ends all of them, finished or failed, without a close frame."""
+    cause = stream.connection_exc
+    if stream.protocol.close_rcvd is not None:
+        return f"closed by the platform with code {stream.protocol.close_rcvd.code}"
+    if stream.protocol.close_sent is not None:
+        return f"closed by us: {stream.protocol.close_sent.reason or 'no reason given'}"
+    return f"cut: {cause}" if cause else "ended without a close frame"

@@ -1,0 +1,85 @@
+"""Performs the events of one recording on the spool: opens, appends, seals. Blocking.
+
+A disk that fails costs the segment it failed in, never the recording: what could be written stays in the
+spool for the next start to repair, and how much could not is said.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from recorder.core.events import Event, SamplesReady, SegmentClosed, SegmentOpened, SilenceReady
+from recorder.core.media import SAMPLE_WIDTH
+from recorder.spool import OpenSegment, Spool
+from storage.manifest import SegmentFacts, SegmentManifest
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFailed:
+    """A segment that the disk did not take whole: `unwritten` samples of it are lost."""
+
+    facts: SegmentFacts
+    unwritten: int
+    error: OSError
+
+
+class SegmentWriter:
+    """Writes the segments of one watch, one after the other."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._segment: OpenSegment | None = None
+        self._previous: str | None = None  # SHA-256 of the manifest sealed last
+        self._failure: OSError | None = None  # of the segment at hand
+        self._unwritten = 0
+
+    def perform(self, events: Sequence[Event]) -> list[SegmentManifest | SegmentFailed]:
+        """Do what the events say, in their order; return what became of the segments that they closed."""
+        closed: list[SegmentManifest | SegmentFailed] = []
+        for event in events:
+            try:
+                closed += self._perform(event)
+            except OSError as error:
+                self._failure = error
+            if self._failure:
+                closed += self._account(event, self._failure)
+        return closed
+
+    def _perform(self, event: Event) -> Iterable[SegmentManifest]:
+        """Do what an event says, unless its segment has failed.
+
+        Raises:
+            OSError: the disk did not take it.
+        """
+        match event:
+            case SegmentOpened(facts):
+                self._segment = self._spool.open(facts)
+            case SamplesReady(pcm) if self._segment:
+                self._segment.wav.write(pcm)
+            case SilenceReady(samples, _, facts) if self._segment:
+                self._segment.note(facts)
+                self._segment.wav.write_silence(samples)
+            case SegmentClosed(facts) if self._segment:
+                manifest, self._previous = self._spool.seal(self._segment, facts, self._previous)
+                self._segment = None
+                return (manifest,)
+            case _:
+                pass
+        return ()
+
+    def _account(self, event: Event, failure: OSError) -> Iterable[SegmentFailed]:
+        """Leave the failed segment alone and count what it misses, until it would have been closed."""
+        if self._segment:
+            self._segment.wav.abandon()
+            self._segment = None
+        match event:
+            case SamplesReady(pcm):
+                self._unwritten += len(pcm) // SAMPLE_WIDTH
+            case SilenceReady(samples):
+                self._unwritten += samples
+            case SegmentClosed(facts):
+                failed = SegmentFailed(facts, self._unwritten, failure)
+                self._failure, self._unwritten = None, 0
+                return (failed,)
+            case _:
+                pass
+        return ()

@@ -1,0 +1,232 @@
+"""The spool: every moment between two steps is a state, and every state leads home."""
+
+import hashlib
+import shutil
+import wave
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from recorder.spool import FACTS_SUFFIX, OPEN_SUFFIX, QUARANTINE, Spool, SpoolInUse
+from storage.manifest import ClosedBy, GapReason, LedgerEntry, SegmentFacts, WatchFacts, parse_manifest
+from storage.names import WatchKind
+
+AUDIO = bytes(range(256)) * 50
+SAMPLES = len(AUDIO) // 2
+
+
+def facts(number: int = 1, *, samples: int = 0, ledger: tuple[LedgerEntry, ...] = ()) -> SegmentFacts:
+    return SegmentFacts(
+        watch=WatchFacts(kind=WatchKind.CONFERENCE, id="1ed12456-eb4b-11ee-bba8-1bfb2838807a"),
+        recorder="rec-a",
+        version="0",
+        number=number,
+        started_at=datetime(2026, 11, 22, 15, 5, tzinfo=UTC) + timedelta(minutes=number),
+        samples=samples,
+        encapsulation="rtp",
+        codec="pcm16le",
+        ledger=ledger,
+        closed_by=ClosedBy.GRID,
+    )
+
+
+def files(spool: Spool) -> list[str]:
+    """The visible files by their suffix, and those in quarantine."""
+    stem = facts().name.spool_stem
+    return sorted(
+        str(path.relative_to(spool.folder)).replace(stem, "X")
+        for path in spool.folder.rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    )
+
+
+def write_segment(spool: Spool, *, seal: bool = True) -> None:
+    segment = spool.open(facts())
+    segment.wav.write(AUDIO)
+    if seal:
+        spool.seal(segment, facts(samples=SAMPLES), None)
+    else:
+        segment.wav.abandon()
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    spool = Spool(tmp_path / "spool")
+    yield spool
+    spool.release()
+
+
+def test_the_state_is_the_name(spool: Spool) -> None:
+    segment = spool.open(facts())
+    assert files(spool) == ["X.facts", "X.wav.open"]
+
+    segment.wav.write(AUDIO)
+    spool.seal(segment, facts(samples=SAMPLES), None)
+    assert files(spool) == ["X.json", "X.wav"]
+
+    (sealed,) = spool.sealed()
+    spool.discard(sealed)
+    assert files(spool) == []
+
+
+def test_a_sealed_segment_says_what_it_holds(spool: Spool) -> None:
+    write_segment(spool)
+
+    (sealed,) = spool.sealed()
+    manifest, _ = sealed.read_manifest()
+    content = sealed.audio.read_bytes()
+    with wave.open(str(sealed.audio)) as audio:
+        assert audio.readframes(audio.getnframes()) == AUDIO
+
+    assert manifest.audio.sha256 == hashlib.sha256(content).hexdigest()
+    assert (manifest.audio.size, manifest.samples) == (len(content), SAMPLES)
+    assert manifest.audio.key == sealed.name.audio_key
+
+
+def test_each_manifest_knows_the_one_before_it(spool: Spool) -> None:
+
+    segment = spool.open(facts(1))
+    _, digest = spool.seal(segment, facts(1), None)
+    segment = spool.open(facts(2))
+    second, _ = spool.seal(segment, facts(2), digest)
+
+    first = next(spool.sealed())
+    assert second.previous == digest == hashlib.sha256(first.manifest.read_bytes()).hexdigest()
+
+
+def test_what_began_first_comes_first(spool: Spool) -> None:
+    for number in (7, 3, 11):
+        spool.seal(spool.open(facts(number)), facts(number), None)
+
+    assert [segment.name.number for segment in spool.sealed()] == [3, 7, 11]
+
+
+def test_a_second_daemon_is_kept_out_until_the_first_is_gone(tmp_path: Path) -> None:
+    first = Spool(tmp_path)
+    with pytest.raises(SpoolInUse, match="another recorder"):
+        Spool(tmp_path)
+
+    first.release()
+    Spool(tmp_path).release()
+
+
+def test_an_open_segment_of_a_dead_recorder_is_sealed_with_an_honest_ledger(spool: Spool) -> None:
+    segment = spool.open(facts())
+    segment.wav.write(AUDIO)
+    ledger = (LedgerEntry(start=SAMPLES, samples=500, reason=GapReason.STALLED),)
+    segment.note(facts(samples=SAMPLES + 500, ledger=ledger))
+    segment.wav.write_silence(200)  # and here the process died
+    segment.wav.abandon()
+
+    (manifest,) = spool.recover().recovered
+
+    assert manifest.samples == SAMPLES + 200
+    assert manifest.ledger == (LedgerEntry(start=SAMPLES, samples=200, reason=GapReason.STALLED),)
+    assert manifest.closed_by is ClosedBy.CRASH
+    assert files(spool) == ["X.json", "X.wav"]
+    assert parse_manifest(next(spool.sealed()).manifest.read_bytes()) == manifest
+
+
+def died_before_audio(spool: Spool) -> None:
+    write_segment(spool, seal=False)
+    next(spool.folder.glob(f"*{OPEN_SUFFIX}")).unlink()
+
+
+def died_with_an_empty_file(spool: Spool) -> None:
+    segment = spool.open(facts())
+    segment.wav.abandon()
+
+
+def died_between_manifest_and_rename(spool: Spool) -> None:
+    write_segment(spool)
+    audio = next(spool.folder.glob("*.wav"))
+    audio.rename(audio.with_name(audio.name + ".open"))
+    audio.with_suffix(FACTS_SUFFIX).write_bytes(b"whatever")
+
+
+def died_between_rename_and_end_of_facts(spool: Spool) -> None:
+    write_segment(spool)
+    next(spool.folder.glob("*.wav")).with_suffix(FACTS_SUFFIX).write_bytes(b"whatever")
+
+
+def died_between_the_two_discards(spool: Spool) -> None:
+    write_segment(spool)
+    next(spool.folder.glob("*.wav")).unlink()
+
+
+def died_in_a_repair(spool: Spool) -> None:
+    write_segment(spool, seal=False)
+    (spool.folder / ".anything.wav.open.0123.tmp").write_bytes(b"half")
+
+
+def lost_its_facts(spool: Spool) -> None:
+    write_segment(spool, seal=False)
+    next(spool.folder.glob(f"*{FACTS_SUFFIX}")).unlink()
+
+
+def facts_are_damaged(spool: Spool) -> None:
+    write_segment(spool, seal=False)
+    next(spool.folder.glob(f"*{FACTS_SUFFIX}")).write_bytes(b'{"schema": 1')
+
+
+def lost_its_manifest(spool: Spool) -> None:
+    write_segment(spool)
+    next(spool.folder.glob("*.json")).unlink()
+
+
+def manifest_is_damaged(spool: Spool) -> None:
+    write_segment(spool)
+    next(spool.folder.glob("*.json")).write_bytes(b"\0" * 100)
+
+
+def a_stranger(spool: Spool) -> None:
+    (spool.folder / "notes.txt").write_bytes(b"hello")
+
+
+SEALED = ["X.json", "X.wav"]
+
+
+@pytest.mark.parametrize(
+    ("accident", "left"),
+    [
+        (died_before_audio, []),
+        (died_with_an_empty_file, []),
+        (died_between_manifest_and_rename, SEALED),
+        (died_between_rename_and_end_of_facts, SEALED),
+        (died_between_the_two_discards, []),
+        (died_in_a_repair, SEALED),
+        (lost_its_facts, [f"{QUARANTINE}/X.wav.open"]),
+        (facts_are_damaged, [f"{QUARANTINE}/X.facts", f"{QUARANTINE}/X.wav.open"]),
+        (lost_its_manifest, [f"{QUARANTINE}/X.wav"]),
+        (manifest_is_damaged, [f"{QUARANTINE}/X.json", f"{QUARANTINE}/X.wav"]),
+        (a_stranger, [f"{QUARANTINE}/notes.txt"]),
+    ],
+)
+def test_recovery_brings_every_accident_to_an_end_and_a_second_one_changes_nothing(
+    spool: Spool, accident: Callable[[Spool], None], left: list[str]
+) -> None:
+    accident(spool)
+
+    spool.recover()
+    assert files(spool) == left
+    spool.recover()
+    assert files(spool) == left
+
+
+def test_quarantine_deletes_nothing(spool: Spool) -> None:
+    lost_its_manifest(spool)
+    before = next(spool.folder.glob("*.wav")).read_bytes()
+
+    recovery = spool.recover()
+
+    assert [path.suffix for path in recovery.quarantined] == [".wav"]
+    assert next((spool.folder / QUARANTINE).iterdir()).read_bytes() == before
+
+
+def test_a_folder_of_the_operator_in_the_spool_is_left_alone(spool: Spool) -> None:
+    (spool.folder / "lost+found").mkdir()
+
+    assert spool.recover().quarantined == ()
+    shutil.rmtree(spool.folder / "lost+found")
