@@ -25,7 +25,6 @@ from recorder.core.segmenter import Identity
 from recorder.offload import Offload
 from recorder.problems import ConfigurationError
 from recorder.rate import Rate
-from recorder.redaction import Redaction
 from recorder.spool import Spool, SpoolInUse
 from recorder.supervisor import Supervisor
 from recorder.uploader import PARALLEL, Uploader
@@ -45,7 +44,6 @@ _log = structlog.stdlib.get_logger(__name__)
 
 def run(settings: Settings) -> int:
     """Run the daemon until it is told to stop; return the exit status of the process."""
-    logs.configure_logging(Redaction(settings.credential.secret))
     for warning in settings.warnings:
         _log.warning("configuration", **{logs.REASON: str(warning)})
     try:

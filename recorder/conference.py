@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import anyio
+import anyio.lowlevel
 import structlog
 
 from recorder import logs
@@ -112,6 +113,8 @@ class Conference:
     async def _record(self, connection: Connection, heard: "_Heard") -> None:
         """Receive until the connection is lost."""
         while True:
+            # A backlog is received without waiting; other tasks, and whoever stops us, must have their turn.
+            await anyio.lowlevel.checkpoint()
             batch = None
             # A batch that is there is taken before a deadline that has passed: it arrived before.
             with anyio.move_on_after(self._due_in()):
@@ -171,8 +174,10 @@ class Conference:
         if not self._events:
             return
         events, self._events, self._unwritten = self._events, [], 0
-        for closed in await self._disk(self._writer.perform, events):
-            self._say_closed(closed)
+        # They exist nowhere else from here on: being told to stop must not come between.
+        with anyio.CancelScope(shield=True):
+            for closed in await self._disk(self._writer.perform, events):
+                self._say_closed(closed)
 
     def _say_closed(self, closed: SegmentManifest | SegmentFailed) -> None:
         if isinstance(closed, SegmentFailed):

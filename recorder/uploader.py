@@ -2,7 +2,7 @@
 
 A segment exists in the bucket exactly when its manifest does, so the audio goes first. A local copy goes only
 after the bucket has been read back equal. What fails is tried again for ever, each segment at a pace of its
-own, so that one that is always refused holds up no other.
+own, so that one that is always refused holds up no other; while the store is away, one segment asks for all.
 """
 
 import hashlib
@@ -67,6 +67,8 @@ class Uploader:
         self._changed = anyio.Event()  # something was sealed, or an attempt has ended
         self._one_less = anyio.Event()  # a segment has left the list
         self._reachable = True
+        self._outage = Backoff()
+        self._closed_until = 0.0  # monotonic seconds; while the store is away
         self._repeats = logs.Repeats(REPEAT_INTERVAL)
 
     def wake(self) -> None:
@@ -90,6 +92,7 @@ class Uploader:
 
     async def drain(self) -> None:
         """Return when everything that is sealed has been uploaded. To be given a deadline by the caller."""
+        self._closed_until = 0.0
         for item in self._items.values():
             item.due = 0.0
         self.wake()
@@ -110,10 +113,13 @@ class Uploader:
         due = sorted(
             (item for item in waiting if item.due <= now), key=lambda item: item.segment.name.started_at
         )
-        for item in due[: PARALLEL - len(self._under_way)]:
+        if due and now < self._closed_until:
+            return self._closed_until - now
+        parallel = PARALLEL if self._reachable else 1
+        for item in due[: max(0, parallel - len(self._under_way))]:
             self._under_way.add(item.segment.name)
             tasks.start_soon(self._attend, item)
-        if len(self._under_way) >= PARALLEL:
+        if len(self._under_way) >= parallel:
             return math.inf
         return min((item.due - now for item in waiting if item.due > now), default=math.inf)
 
@@ -129,9 +135,9 @@ class Uploader:
         except StoreRejected as error:
             self._postpone(item, REFUSED, str(error))
         except StoreError as error:
-            self._postpone(item, UNAVAILABLE, str(error))
+            self._close(item, str(error))
         except TimeoutError:
-            self._postpone(item, UNAVAILABLE, f"the store took longer than {ATTEMPT_TIMEOUT:g} s")
+            self._close(item, f"the store took longer than {ATTEMPT_TIMEOUT:g} s")
         except OSError as error:
             self._postpone(item, UNAVAILABLE, f"the spool cannot be read: {error}")
         else:
@@ -146,6 +152,7 @@ class Uploader:
         self._forget(item)
         if not self._reachable:
             self._reachable = True
+            self._outage = Backoff()
             _log.info("store reachable again", **{logs.STORE: self._store.url})
         _log.info(
             "segment uploaded",
@@ -169,11 +176,17 @@ class Uploader:
         del self._items[item.segment.name]
         self._one_less.set()
 
+    def _close(self, item: _Item, reason: str) -> None:
+        """The store is away, or this segment alone is unlucky: let another one ask, after a while."""
+        self._postpone(item, UNAVAILABLE, reason)
+        self._reachable = False
+        chance = random.random()  # noqa: S311  jitter, not a secret
+        self._closed_until = self._clock.monotonic() + self._outage.delay(UNAVAILABLE, chance)
+
     def _postpone(self, item: _Item, pace: Pace, reason: str) -> None:
         delay = item.backoff.delay(pace, random.random())  # noqa: S311  jitter, not a secret
         now = self._clock.monotonic()
         item.due = now + delay
-        self._reachable = False
         held_back = self._repeats.admit(reason, now)
         if held_back is not None:
             say = _log.error if pace is REFUSED else _log.warning

@@ -1,7 +1,7 @@
 """How long to wait before the next attempt. Randomness is an argument.
 
 Full jitter (a random share of a doubling, capped ceiling) keeps a fleet that lost its server in the same
-second from coming back in the same second. A floor keeps a server that accepts and closes from being hammered.
+second from coming back in the same second. A floor spares a server that accepts and closes.
 """
 
 from dataclasses import dataclass

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from recorder.core.codec import BYTES_PER_SAMPLE, decode, samples
 from recorder.core.media import SAMPLE_RATE, Codec, CodecChoice
@@ -40,19 +41,19 @@ class _Evidence:
         self._samples = 0
         self._bits = 0.0
         self._correlation = np.zeros(3)
-        self._last = np.zeros(2)
+        self._last: npt.NDArray[np.float64] = np.zeros(2)
 
     def add(self, codec: Codec, payload: bytes) -> None:
-        decoded = np.concatenate((self._last, samples(codec, payload)))
+        decoded = np.concatenate((self._last, samples(codec, payload).astype(np.float64)))
         now, one_before, two_before = decoded[2:], decoded[1:-1], decoded[:-2]
         self._samples += len(now)
         self._bits += float(np.log2(1 + np.abs(now)).sum())
-        self._correlation += (now @ now, now @ one_before, now @ two_before)
+        self._correlation += np.array([now @ now, now @ one_before, now @ two_before])
         self._last = decoded[-2:]
 
     @property
     def cost(self) -> float:
-        """Bits that a sample takes, and bits that are left of it once two before it have predicted it; mean."""
+        """Mean of the bits of a sample and of what the two before it leave unexplained."""
         if not self._samples:
             return 0.0
         r0, r1, r2 = self._correlation / self._samples
@@ -100,7 +101,7 @@ class _Pace:
 class CodecDetector:
     """Listens to the first runs of a connection.
 
-    `before` is the codec of the connection before this one: believed where the content does not speak
+    `before` is the codec of the connection before this one: believed where neither content nor pace speaks
     against it.
     """
 
@@ -126,14 +127,9 @@ class CodecDetector:
             return None
         if width := self._pace.steady:
             return self._preferred(width)
-        if self._heard >= _ENOUGH:
-            costs = self._costs
-            best, second = sorted(costs, key=costs.__getitem__)[:2]
-            if self._before and costs[self._before] - costs[best] < _MARGIN:
-                return self._before
-            sure = costs[best] < _PLAUSIBLE and costs[second] - costs[best] >= _MARGIN
-            if sure and self._pace.width(now) == BYTES_PER_SAMPLE[best]:
-                return best
+        content = self._by_content() if self._heard >= _ENOUGH else None
+        if content and self._pace.width(now) == BYTES_PER_SAMPLE[content]:
+            return content
         return self.guess() if now >= self.deadline else None
 
     def guess(self) -> Codec:
@@ -150,8 +146,16 @@ class CodecDetector:
     def _costs(self) -> Mapping[Codec, float]:
         return {codec: evidence.cost for codec, evidence in self._evidence.items()}
 
+    def _by_content(self) -> Codec | None:
+        """The codec that the content speaks for, or that was before if it does not speak against it."""
+        costs = self._costs
+        best, second = sorted(costs, key=costs.__getitem__)[:2]
+        if self._before and costs[self._before] - costs[best] < _MARGIN:
+            return self._before
+        return best if costs[best] < _PLAUSIBLE and costs[second] - costs[best] >= _MARGIN else None
+
     def _preferred(self, width: int) -> Codec:
-        """The codec of that width: the one before unless the content speaks against it, else mu-law likewise."""
+        """The codec of that width: the one before, or mu-law, unless the content speaks against it."""
         if width == BYTES_PER_SAMPLE[Codec.PCM16LE]:
             return Codec.PCM16LE
         usual, other = Codec.ULAW, Codec.ALAW

@@ -151,6 +151,7 @@ class Recording:
             grid = self._grid_deadline()
             if grid is not None and now >= grid:
                 room = self._segmenter.room or 0
+                self._disconnected_for -= room / SAMPLE_RATE  # these are in the ledger
                 events += self._write([self._timeline.fill(room, GapReason.DISCONNECTED)])
         return events
 
@@ -180,7 +181,7 @@ class Recording:
 
     def _place(self, connection: _Reception, runs: Sequence[Run], now: float) -> list[Event]:
         chunks = connection.decoder.put(runs, now)
-        events = self._detected(connection)
+        events = self._detected(connection) if chunks else []
         for chunk in chunks:
             events += self._write(self._timeline.place(chunk))
         return events
@@ -227,10 +228,9 @@ class Recording:
         else:
             # A burst made good what looked like an absence: not a sample is missing.
             return None
-        disconnected = min(self._disconnected_for, seconds)
-        by_reason = {OpenedAfterReason.DISCONNECTED: disconnected, reason: seconds - disconnected}
-        if reason is OpenedAfterReason.DISCONNECTED:
-            by_reason = {reason: seconds}
+        disconnected = min(max(0.0, self._disconnected_for), seconds)
+        rest = OpenedAfterReason.IDLE if reason is OpenedAfterReason.DISCONNECTED else reason
+        by_reason = {OpenedAfterReason.DISCONNECTED: disconnected, rest: seconds - disconnected}
         shares = {each: round(share, 6) for each, share in by_reason.items() if share > 0}
         return OpenedAfter(reason=reason, seconds=round(seconds, 6), by_reason=shares)
 

@@ -114,9 +114,10 @@ class Segmenter:
             if self._open is None:
                 yield self._open_segment(at, codec, opened_after)
             assert self._open is not None  # noqa: S101  opened above
+            before = self._open.samples
             content, event = self._append(self._open, content)
             yield event
-            at, opened_after = self._open.ended_at, None
+            at, opened_after = at + (self._open.samples - before) * _SAMPLE, None
             if not self._open.room:
                 yield from self.close(ClosedBy.GRID)
 
@@ -136,8 +137,9 @@ class Segmenter:
         if before and opened_after is None:
             if abs(started_at - before.ended_at) <= LABEL_TOLERANCE:
                 started_at = before.ended_at
-            if abs(before.cut - cut) <= self._period and before.cut > started_at:
-                # A label that moved across the grid must not make a segment of a few samples.
+            moved = abs(started_at - before.ended_at)
+            if moved < self._period / 2 and before.cut > started_at:
+                # A label that drifted across the grid must not make a segment of a few samples.
                 cut = before.cut
         self._open = _Open(started_at, next(self._numbers), codec, cut, opened_after)
         return SegmentOpened(self._facts(self._open, ClosedBy.CRASH, Reception()))

@@ -26,7 +26,7 @@ TOLERANCE = 0.1
 MAX_DRIFT = 300e-6
 """Seconds a second. Crystals stay below 100 ppm, bad ones below 200; faster is loss or surplus."""
 STEP = 0.015
-"""Seconds by which the least lag changes at once when it is not by drift alone: less than the usual packet."""
+"""Seconds by which the least lag changes at once when it is not by drift alone: less than a usual packet."""
 WINDOW = 10.0
 """Seconds over which the least lag is taken: long enough that some packet is hardly delayed."""
 DRIFT_KNOWN_AFTER = 60.0
@@ -172,7 +172,7 @@ class Timeline:
         """The sender's clock against ours: positive when the sender is slow, None before it is known."""
         if self._drifted_over < DRIFT_KNOWN_AFTER:
             return None
-        return round(self._drifted / self._drifted_over / SAMPLE_RATE * 1e6, 1)
+        return round(self._drifted / self._drifted_over / SAMPLE_RATE * 1e6, 1) + 0.0  # never -0.0
 
     def _lag(self, chunk: Chunk) -> float:
         """Samples by which audio lags behind time once `chunk` is placed."""
@@ -182,10 +182,13 @@ class Timeline:
         return elapsed - (self.position + held + chunk.lost + chunk.samples)
 
     def _bounded(self, chunk: Chunk) -> Chunk:
-        """Believe sequence numbers on loss only as far as time has passed: a bad one must not make hours."""
+        """Believe sequence numbers on loss only as far as time has passed: a bad one must not make hours.
+
+        What jitter may hide of that time is half of the tolerance: more would look like audio that caught up.
+        """
         if not chunk.lost:
             return chunk
-        room = self._lag(chunk) + chunk.lost - self._reference - self._phase + TOLERANCE * SAMPLE_RATE
+        room = self._lag(chunk) + chunk.lost - self._reference - self._phase + TOLERANCE * SAMPLE_RATE / 2
         return Chunk(chunk.at, chunk.pcm, chunk.frame, max(0, min(chunk.lost, int(room))))
 
     def _decide(self, hold: _Hold) -> list[Placed]:

@@ -1,0 +1,233 @@
+"""The loop of one watch, on virtual time: what it records, and how it asks again."""
+
+import itertools
+import wave
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import anyio
+import pytest
+
+from recorder.conference import Conference
+from recorder.connection import ConnectionRefused, Setback
+from recorder.core.media import CodecChoice, Encapsulation
+from recorder.core.recording import Recording, RecordingSettings
+from recorder.core.segmenter import Identity
+from recorder.rate import Rate
+from recorder.spool import Spool
+from recorder.watchlist import Watch
+from recorder.writer import SegmentWriter
+from storage.manifest import ClosedBy, OpenedAfterReason, SegmentManifest, WatchFacts
+from storage.names import WatchId, WatchKind
+from tests.recorder.platform import Counter, Script, ScriptedPlatform, pcm, talk
+from tests.virtual import BEGIN, Inline, VirtualLoop, virtual_clock
+
+WATCH = Watch(
+    WatchId(WatchKind.CONFERENCE, "1ed12456-eb4b-11ee-bba8-1bfb2838807a"),
+    "board",
+    Encapsulation.SLN,
+    CodecChoice.AUTO,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    return "asyncio", {"loop_factory": VirtualLoop}
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    spool = Spool(tmp_path / "spool")
+    yield spool
+    spool.release()
+
+
+async def record(
+    spool: Spool,
+    steps: Sequence[ConnectionRefused | Script],
+    seconds: float,
+    *,
+    disk: Inline | None = None,
+    step: timedelta = timedelta(),
+) -> ScriptedPlatform:
+    """Record for so many virtual seconds, then stop as a signal would."""
+    platform = ScriptedPlatform(steps)
+    clock = virtual_clock(step=lambda: step if platform.attempts[1:] else timedelta())
+    recording = Recording(
+        Identity(
+            WatchFacts(kind=WATCH.watch_id.kind, id=WATCH.watch_id.id), "rec-a", "0", WATCH.encapsulation
+        ),
+        RecordingSettings(WATCH.codec, segment=60.0, gap_limit=60.0, idle_after=10.0),
+        itertools.count(),
+        clock.monotonic(),
+    )
+    conference = Conference(
+        WATCH,
+        platform,
+        recording,
+        SegmentWriter(spool),
+        clock=clock,
+        rate=Rate(15),
+        disk=disk or Inline(),
+        on_sealed=lambda: None,
+    )
+    with anyio.move_on_after(seconds):
+        await conference.run()
+    return platform
+
+
+def manifests(spool: Spool) -> list[SegmentManifest]:
+    return [segment.read_manifest()[0] for segment in spool.sealed()]
+
+
+def recorded(spool: Spool) -> bytes:
+    """All audio in the spool, joined, and silence of ours left out."""
+    heard = b""
+    for segment in spool.sealed():
+        manifest, _ = segment.read_manifest()
+        with wave.open(str(segment.audio)) as file:
+            content = bytearray(file.readframes(file.getnframes()))
+        for entry in reversed(manifest.ledger):
+            silence = content[entry.start * 2 : (entry.start + entry.samples) * 2]
+            assert not any(silence), "what the ledger calls silence is silent"
+            del content[entry.start * 2 : (entry.start + entry.samples) * 2]
+        heard += content
+    return heard
+
+
+def playing(source: Counter, seconds: float) -> Script:
+    return lambda: talk(source, seconds)
+
+
+async def nothing() -> AsyncIterator[bytes]:
+    """A stream that stands for ever and carries nothing."""
+    await anyio.sleep_forever()
+    yield b""
+
+
+async def cut_at_once() -> AsyncIterator[bytes]:
+    """What the platform does to the stream of a conference that nobody has joined."""
+    await anyio.sleep(3)
+    for message in ():
+        yield message
+
+
+def refuse(setback: Setback, *, retry_after: float | None = None) -> ConnectionRefused:
+    return ConnectionRefused(setback, "no", retry_after=retry_after)
+
+
+async def test_every_sample_is_recorded_and_segments_are_cut_on_the_grid(spool: Spool) -> None:
+    source = Counter()
+
+    await record(spool, [playing(source, 1000)], 300)
+
+    segments = manifests(spool)
+    assert recorded(spool) == pcm(0, source.sent)
+    assert [s.started_at.second for s in segments[1:]] == [0] * 5
+    assert [s.closed_by for s in segments] == [ClosedBy.GRID] * 5 + [ClosedBy.STOPPED]
+    assert [s.opened_after is None for s in segments] == [False] + [True] * 5
+
+
+async def test_a_drop_is_bridged_with_silence_and_told(spool: Spool) -> None:
+    source = Counter()
+
+    await record(spool, [playing(source, 20), refuse(Setback.TRANSIENT), playing(source, 1000)], 60)
+
+    segments = manifests(spool)
+    assert recorded(spool) == pcm(0, source.sent)
+    assert {entry.reason.value for s in segments for entry in s.ledger} == {"disconnected"}
+    span = sum(s.samples for s in segments) / 8000
+    assert span == pytest.approx(60, abs=0.2), "the recording is as long as the time that passed"
+
+
+async def test_a_call_that_nobody_has_joined_is_asked_for_slowly_and_recorded_when_it_begins(
+    spool: Spool,
+) -> None:
+    source = Counter()
+
+    platform = await record(spool, [*[cut_at_once] * 20, playing(source, 1000)], 900)
+
+    waits = [later - earlier for earlier, later in itertools.pairwise(platform.attempts)]
+    assert all(4 <= wait <= 3 + 15 + 1 for wait in waits), "the 3 s of the platform and a pace of ours"
+    assert recorded(spool) == pcm(0, source.sent)
+    first = manifests(spool)[0].opened_after
+    assert first is not None
+    assert first.reason is OpenedAfterReason.START
+    assert first.seconds == pytest.approx(platform.attempts[20] - 1000, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("setback", "most_a_minute"),
+    [(Setback.REFUSED, 3), (Setback.NOT_LIVE, 20), (Setback.THROTTLED, 10), (Setback.TRANSIENT, 15)],
+)
+async def test_a_platform_that_refuses_is_not_hammered(
+    spool: Spool, setback: Setback, most_a_minute: int
+) -> None:
+    platform = await record(spool, [refuse(setback)], 1800)
+
+    busiest = max(sum(t <= other < t + 60 for other in platform.attempts) for t in platform.attempts)
+    assert busiest <= most_a_minute
+    assert platform.attempts[-1] > 1000 + 1800 - 301, "and it is never given up"
+
+
+async def test_retry_after_is_honoured(spool: Spool) -> None:
+    platform = await record(spool, [refuse(Setback.THROTTLED, retry_after=40)], 200)
+
+    assert all(later - earlier >= 40 for earlier, later in itertools.pairwise(platform.attempts))
+
+
+async def test_an_empty_conference_costs_no_audio_and_is_accounted_for(spool: Spool) -> None:
+    source = Counter()
+
+    async def talk_pause_talk() -> AsyncIterator[bytes]:
+        async for message in talk(source, 5):
+            yield message
+        await anyio.sleep(3600)
+        async for message in talk(source, 1000):
+            yield message
+
+    await record(spool, [talk_pause_talk], 3700)
+
+    first, second, *_ = manifests(spool)
+    assert (first.samples, first.closed_by) == (40_000, ClosedBy.IDLE)
+    assert second.opened_after is not None
+    assert second.opened_after.by_reason == {OpenedAfterReason.IDLE: 3600.0}
+    assert recorded(spool) == pcm(0, source.sent)
+
+
+async def test_segments_close_on_time_though_nothing_arrives(spool: Spool) -> None:
+    source = Counter()
+
+    await record(spool, [playing(source, 20), refuse(Setback.REFUSED)], 40)
+    grid_has_passed = BEGIN + timedelta(seconds=33)
+
+    (segment,) = manifests(spool)
+    assert segment.closed_by is ClosedBy.GRID
+    assert segment.ended_at < grid_has_passed
+
+
+async def test_a_disk_that_stalls_for_seconds_costs_no_sample(spool: Spool) -> None:
+    source = Counter()
+
+    await record(spool, [playing(source, 1000)], 120, disk=Inline(seconds=4.0))
+
+    assert recorded(spool) == pcm(0, source.sent)
+    assert [entry for s in manifests(spool) for entry in s.ledger] == []
+
+
+async def test_a_wall_clock_that_is_set_back_an_hour_moves_no_audio_and_makes_no_two_names_equal(
+    spool: Spool,
+) -> None:
+    source = Counter()
+
+    await record(spool, [playing(source, 100), playing(source, 1000)], 250, step=timedelta(hours=-1))
+
+    in_order = sorted(manifests(spool), key=lambda segment: segment.number)
+    before, after = in_order[:3], in_order[3:]
+    assert [s.started_at.hour for s in in_order] == [15, 15, 15, 14, 14]
+    assert sum(s.samples - s.silence for s in in_order) == source.sent
+    assert [s.opened_after for s in in_order[1:]] == [None] * 4
+    assert [s.closed_by for s in (*before, *after)] == [ClosedBy.GRID] * 4 + [ClosedBy.STOPPED]

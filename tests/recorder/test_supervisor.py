@@ -1,0 +1,84 @@
+"""One task per watch, as the list says; what fails alone is begun again alone."""
+
+from collections import Counter
+
+import anyio
+import pytest
+
+from recorder.core.media import CodecChoice, Encapsulation
+from recorder.supervisor import Supervisor
+from recorder.watchlist import Watch, WatchList
+from storage.names import WatchId, WatchKind
+from tests.virtual import VirtualLoop
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    return "asyncio", {"loop_factory": VirtualLoop}
+
+
+def watch(number: int, encapsulation: Encapsulation = Encapsulation.RTP) -> Watch:
+    watch_id = WatchId(WatchKind.CONFERENCE, f"00000000-0000-4000-8000-{number:012d}")
+    return Watch(watch_id, None, encapsulation, CodecChoice.AUTO)
+
+
+class Recorder:
+    """Runs until cancelled, and remembers what was begun and ended."""
+
+    def __init__(self) -> None:
+        self.begun: list[Watch] = []
+        self.ended: list[Watch] = []
+
+    async def __call__(self, watch: Watch) -> None:
+        self.begun.append(watch)
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self.ended.append(watch)
+
+
+async def test_a_new_list_starts_what_is_new_and_stops_what_is_gone_and_touches_nothing_else() -> None:
+    recorder = Recorder()
+    async with anyio.create_task_group() as tasks:
+        supervisor = Supervisor(tasks, recorder)
+        supervisor.apply(WatchList((watch(1), watch(2))))
+        await anyio.sleep(1)
+        supervisor.apply(WatchList((watch(3), watch(2))))
+        await anyio.sleep(1)
+
+        assert recorder.begun == [watch(1), watch(2), watch(3)]
+        assert recorder.ended == [watch(1)]
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_watch_whose_settings_change_is_begun_anew() -> None:
+    recorder = Recorder()
+    async with anyio.create_task_group() as tasks:
+        supervisor = Supervisor(tasks, recorder)
+        supervisor.apply(WatchList((watch(1),)))
+        await anyio.sleep(1)
+        supervisor.apply(WatchList((watch(1, Encapsulation.SLN),)))
+        await anyio.sleep(1)
+
+        assert recorder.begun == [watch(1), watch(1, Encapsulation.SLN)]
+        assert recorder.ended == [watch(1)]
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_watch_that_fails_unexpectedly_is_begun_again_and_the_others_go_on() -> None:
+    begun: Counter[Watch] = Counter()
+
+    async def record(each: Watch) -> None:
+        begun[each] += 1
+        if each == watch(1):
+            raise ZeroDivisionError
+        await anyio.sleep_forever()
+
+    with anyio.move_on_after(600):
+        async with anyio.create_task_group() as tasks:
+            Supervisor(tasks, record).apply(WatchList((watch(1), watch(2))))
+
+    assert begun[watch(2)] == 1
+    assert 10 < begun[watch(1)] < 100, "again and again, but not in a hot loop"

@@ -1,0 +1,224 @@
+"""From the spool into the bucket, on virtual time: all of it arrives, once, and no copy goes before."""
+
+import hashlib
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import anyio
+import pytest
+
+from recorder.spool import QUARANTINE, Spool
+from recorder.uploader import ATTEMPT_TIMEOUT, Uploader
+from storage.errors import StoreRejected, StoreUnavailable
+from storage.manifest import ClosedBy, SegmentFacts, WatchFacts, parse_manifest
+from storage.names import WatchKind
+from tests.fakes import MemoryStore
+from tests.virtual import Inline, VirtualLoop, virtual_clock
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    return "asyncio", {"loop_factory": VirtualLoop}
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    spool = Spool(tmp_path / "spool")
+    yield spool
+    spool.release()
+
+
+def seal(spool: Spool, number: int, audio: bytes = b"\1\2" * 800) -> SegmentFacts:
+    facts = SegmentFacts(
+        watch=WatchFacts(kind=WatchKind.CALL, id="652af662-eb45-11ee-b1a5-6fde165f9226"),
+        recorder="rec-a",
+        version="0",
+        number=number,
+        started_at=datetime(2026, 11, 22, 15, tzinfo=UTC) + timedelta(minutes=number),
+        samples=len(audio) // 2,
+        encapsulation="sln",
+        codec="ulaw",
+        closed_by=ClosedBy.GRID,
+    )
+    segment = spool.open(facts)
+    segment.wav.write(audio)
+    spool.seal(segment, facts, None)
+    return facts
+
+
+@asynccontextmanager
+async def uploading(
+    spool: Spool, store: MemoryStore, network: Inline | None = None
+) -> AsyncIterator[Uploader]:
+    uploader = Uploader(
+        spool, store, clock=virtual_clock(), disk=Inline(), network=network or Inline(seconds=0.1)
+    )
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(uploader.run)
+        yield uploader
+        tasks.cancel_scope.cancel()
+
+
+def in_spool(spool: Spool) -> int:
+    return len(list(spool.sealed()))
+
+
+async def test_audio_and_manifest_arrive_and_the_spool_is_empty(spool: Spool) -> None:
+    facts, store = seal(spool, 1), MemoryStore()
+
+    async with uploading(spool, store) as uploader:
+        await uploader.drain()
+
+    audio, manifest = store.objects[facts.name.audio_key], store.objects[facts.name.manifest_key]
+    assert parse_manifest(manifest).audio.sha256 == hashlib.sha256(audio).hexdigest()
+    assert (len(store.objects), in_spool(spool)) == (2, 0)
+
+
+async def test_what_is_sealed_later_is_uploaded_without_being_asked_for(spool: Spool) -> None:
+    store = MemoryStore()
+
+    async with uploading(spool, store) as uploader:
+        for number in range(3):
+            await anyio.sleep(300)
+            seal(spool, number)
+            uploader.wake()
+        await anyio.sleep(1)
+
+    assert (len(store.objects), in_spool(spool)) == (6, 0)
+
+
+async def test_an_outage_of_a_day_loses_nothing_and_asks_moderately(spool: Spool) -> None:
+    store = MemoryStore()
+    store.failure = StoreUnavailable("connection refused")
+    attempts = Counting()
+
+    async with uploading(spool, store, attempts) as uploader:
+        for number in range(24):
+            seal(spool, number)
+            uploader.wake()
+            await anyio.sleep(3600)
+        assert in_spool(spool) == 24
+        store.failure = None
+        await anyio.sleep(70)
+
+    assert (len(store.objects), in_spool(spool)) == (48, 0)
+    assert attempts.calls < 24 * 3600 / 25, "however many wait, one of them asks, about twice a minute"
+
+
+class Counting(Inline):
+    """A network that counts calls."""
+
+    def __init__(self) -> None:
+        super().__init__(seconds=0.1)
+        self.calls = 0
+
+    async def __call__(self, call: object, *arguments: object) -> object:
+        self.calls += 1
+        return await super().__call__(call, *arguments)  # type: ignore[arg-type]  # any call will do
+
+
+async def test_a_segment_that_is_always_refused_holds_up_no_other(spool: Spool) -> None:
+    class Picky(MemoryStore):
+        def put(self, key: str, source: Path | bytes, *, sha256: str, content_type: str) -> None:
+            if key.endswith("_0.wav"):
+                raise StoreRejected("403")
+            super().put(key, source, sha256=sha256, content_type=content_type)
+
+    store = Picky()
+    for number in range(50):
+        seal(spool, number)
+
+    async with uploading(spool, store):
+        await anyio.sleep(30)
+
+    assert len(store.objects) == 98
+    assert [segment.name.number for segment in spool.sealed()] == [0]
+
+
+async def test_oldest_first(spool: Spool) -> None:
+    store = MemoryStore()
+    for number in (5, 1, 3, 4, 2):
+        seal(spool, number)
+
+    async with uploading(spool, store, Inline(seconds=10)) as uploader:
+        await uploader.drain()
+
+    audio = [key for key in store.objects if key.endswith(".wav")]
+    assert {key[-5] for key in audio[:4]} == set("1234"), "four at once, and the youngest after them"
+    assert audio[-1].endswith("_5.wav")
+
+
+async def test_other_bytes_under_the_same_name_are_kept_aside_and_overwrite_nothing(spool: Spool) -> None:
+    facts, store = seal(spool, 1), MemoryStore()
+    store.objects[facts.name.audio_key] = b"somebody else's"
+
+    async with uploading(spool, store) as uploader:
+        await uploader.drain()
+
+    assert store.objects == {facts.name.audio_key: b"somebody else's"}
+    assert sorted(p.suffix for p in (spool.folder / QUARANTINE).iterdir()) == [".json", ".wav"]
+
+
+async def test_uploading_again_what_is_there_already_changes_nothing(spool: Spool) -> None:
+    store = MemoryStore()
+    for _ in range(3):
+        seal(spool, 1)
+        async with uploading(spool, store) as uploader:
+            await uploader.drain()
+
+    assert (len(store.objects), in_spool(spool)) == (2, 0)
+
+
+@pytest.mark.parametrize("fault", ["truncated", "altered", "gone"])
+async def test_the_local_copy_stays_while_the_bucket_does_not_read_back_equal(
+    spool: Spool, fault: str
+) -> None:
+    class Lying(MemoryStore):
+        def put(self, key: str, source: Path | bytes, *, sha256: str, content_type: str) -> None:
+            super().put(key, source, sha256=sha256, content_type=content_type)
+            if fault == "gone":
+                del self.objects[key]
+            else:
+                data = self.objects[key]
+                self.objects[key] = data[:-1] + (b"" if fault == "truncated" else b"?")
+
+    seal(spool, 1)
+    async with uploading(spool, Lying()):
+        await anyio.sleep(100)
+
+    left = [path for path in spool.folder.rglob("*.wav") if path.is_file()]
+    assert len(left) == 1
+
+
+async def test_a_store_that_hangs_is_given_up_and_tried_again(spool: Spool) -> None:
+    seal(spool, 1)
+    store = MemoryStore()
+    hours = itertools.chain([3600.0, 3600.0], itertools.repeat(0.1))
+
+    class Hanging(Inline):
+        async def __call__(self, call: object, *arguments: object) -> object:
+            self.seconds = next(hours)
+            return await super().__call__(call, *arguments)  # type: ignore[arg-type]  # any call will do
+
+    async with uploading(spool, store, Hanging()) as uploader:
+        with anyio.fail_after(3 * ATTEMPT_TIMEOUT):
+            await uploader.drain()
+
+    assert len(store.objects) == 2
+
+
+async def test_a_manifest_that_cannot_be_read_is_set_aside(spool: Spool) -> None:
+    seal(spool, 1)
+    next(spool.folder.glob("*.json")).write_text("{")
+    store = MemoryStore()
+
+    async with uploading(spool, store) as uploader:
+        await uploader.drain()
+
+    assert store.objects == {}
+    assert len(list((spool.folder / QUARANTINE).iterdir())) == 2

@@ -1,0 +1,105 @@
+"""Events to files: what the core says is what the spool holds, and a failing disk costs one segment."""
+
+import resource
+import signal
+import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from recorder.core.events import SamplesReady, SegmentClosed, SegmentOpened, SilenceReady
+from recorder.spool import Spool
+from recorder.writer import SegmentFailed, SegmentWriter
+from storage.manifest import ClosedBy, GapReason, LedgerEntry, SegmentFacts, SegmentManifest, WatchFacts
+from storage.names import WatchKind
+
+PCM = b"\1\2" * 8000
+
+
+def facts(number: int, samples: int = 0, *ledger: LedgerEntry) -> SegmentFacts:
+    return SegmentFacts(
+        watch=WatchFacts(kind=WatchKind.CALL, id="652af662-eb45-11ee-b1a5-6fde165f9226"),
+        recorder="rec-a",
+        version="0",
+        number=number,
+        started_at=datetime(2026, 11, 22, 15, tzinfo=UTC),
+        samples=samples,
+        encapsulation="sln",
+        codec="ulaw",
+        ledger=ledger,
+        closed_by=ClosedBy.GRID,
+    )
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    spool = Spool(tmp_path / "spool")
+    yield spool
+    spool.release()
+
+
+@contextmanager
+def disk_of(size: int) -> Iterator[None]:
+    """A disk that takes files of `size` bytes and no more, by the kernel's own word."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+
+
+def test_audio_and_silence_stand_where_the_events_put_them(spool: Spool) -> None:
+    entry = LedgerEntry(start=8000, samples=500, reason=GapReason.LOST)
+    (manifest,) = SegmentWriter(spool).perform(
+        [
+            SegmentOpened(facts(1)),
+            SamplesReady(PCM),
+            SilenceReady(500, GapReason.LOST, facts(1, 8500, entry)),
+            SamplesReady(PCM),
+            SegmentClosed(facts(1, 16_500, entry)),
+        ]
+    )
+
+    assert isinstance(manifest, SegmentManifest)
+    assert manifest.ledger == (entry,)
+    with wave.open(str(next(spool.sealed()).audio)) as file:
+        assert file.readframes(99_999) == PCM + bytes(1000) + PCM
+
+
+def test_a_disk_that_fails_costs_the_segment_and_says_how_much(spool: Spool) -> None:
+    writer = SegmentWriter(spool)
+    with disk_of(20_000):
+        (failed,) = writer.perform(
+            [
+                SegmentOpened(facts(1)),
+                SamplesReady(PCM),
+                SamplesReady(PCM),
+                SilenceReady(100, GapReason.STALLED, facts(1)),
+                SegmentClosed(facts(1, 16_100)),
+            ]
+        )
+    (sealed,) = writer.perform([SegmentOpened(facts(2)), SamplesReady(PCM), SegmentClosed(facts(2, 8000))])
+
+    assert isinstance(failed, SegmentFailed)
+    assert failed.unwritten == 8100
+    assert isinstance(sealed, SegmentManifest), "the next segment has a disk again"
+    (recovered,) = spool.recover().recovered
+    assert 8000 <= recovered.samples < 16_000, "what the disk took is there after a restart"
+
+
+def test_a_segment_that_cannot_even_be_created_is_counted_whole(spool: Spool) -> None:
+    writer = SegmentWriter(spool)
+    with disk_of(0):
+        (failed,) = writer.perform(
+            [SegmentOpened(facts(1)), SamplesReady(PCM), SegmentClosed(facts(1, 8000))]
+        )
+
+    assert isinstance(failed, SegmentFailed)
+    assert failed.unwritten == 8000
+    assert spool.recover().quarantined == ()
