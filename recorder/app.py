@@ -37,6 +37,8 @@ from storage.manifest import WatchFacts
 
 DISK_THREADS: Final = 8
 """Writes under way at once. More would only queue in the disk."""
+_WATCHER_ROUND: Final = 250
+"""Milliseconds after which the watcher of the watch list looks whether it has been cancelled."""
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -154,7 +156,10 @@ class _Daemon:
         path = self._settings.watchlist
         # The folder is watched, not the file: an atomic replacement gives the name to another file.
         async for _ in watchfiles.awatch(
-            path.parent, watch_filter=lambda _, changed: Path(changed).name == path.name, recursive=False
+            path.parent,
+            watch_filter=lambda _, changed: Path(changed).name == path.name,
+            recursive=False,
+            rust_timeout=_WATCHER_ROUND,
         ):
             await self._reload(supervisor)
 

@@ -7,10 +7,9 @@ import asyncio
 import selectors
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from recorder.clock import Clock
-from recorder.offload import Offload
+from recorder.offload import Arguments, Offload, Result
 
 BEGIN = datetime(2026, 11, 22, 15, 2, 30, tzinfo=UTC)
 
@@ -57,6 +56,6 @@ class Inline(Offload):
         super().__init__(1, abandon=False)
         self.seconds = seconds
 
-    async def __call__(self, call: Callable[..., Any], *arguments: Any) -> Any:
+    async def __call__(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
         await asyncio.sleep(self.seconds)
         return call(*arguments)

@@ -20,7 +20,7 @@ from recorder.watchlist import Watch
 from recorder.writer import SegmentWriter
 from storage.manifest import ClosedBy, OpenedAfterReason, SegmentManifest, WatchFacts
 from storage.names import WatchId, WatchKind
-from tests.recorder.platform import Counter, Script, ScriptedPlatform, pcm, talk
+from tests.recorder.scripted import Counter, Script, ScriptedPlatform, pcm, talk
 from tests.virtual import BEGIN, Inline, VirtualLoop, virtual_clock
 
 WATCH = Watch(
@@ -111,8 +111,8 @@ async def nothing() -> AsyncIterator[bytes]:
 async def cut_at_once() -> AsyncIterator[bytes]:
     """What the platform does to the stream of a conference that nobody has joined."""
     await anyio.sleep(3)
-    for message in ():
-        yield message
+    return
+    yield b""
 
 
 def refuse(setback: Setback, *, retry_after: float | None = None) -> ConnectionRefused:

@@ -2,7 +2,7 @@
 
 import hashlib
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from recorder.offload import Arguments, Result
 from recorder.spool import QUARANTINE, Spool
 from recorder.uploader import ATTEMPT_TIMEOUT, Uploader
 from storage.errors import StoreRejected, StoreUnavailable
@@ -117,9 +118,9 @@ class Counting(Inline):
         super().__init__(seconds=0.1)
         self.calls = 0
 
-    async def __call__(self, call: object, *arguments: object) -> object:
+    async def __call__(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
         self.calls += 1
-        return await super().__call__(call, *arguments)  # type: ignore[arg-type]  # any call will do
+        return await super().__call__(call, *arguments)
 
 
 async def test_a_segment_that_is_always_refused_holds_up_no_other(spool: Spool) -> None:
@@ -201,9 +202,9 @@ async def test_a_store_that_hangs_is_given_up_and_tried_again(spool: Spool) -> N
     hours = itertools.chain([3600.0, 3600.0], itertools.repeat(0.1))
 
     class Hanging(Inline):
-        async def __call__(self, call: object, *arguments: object) -> object:
+        async def __call__(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
             self.seconds = next(hours)
-            return await super().__call__(call, *arguments)  # type: ignore[arg-type]  # any call will do
+            return await super().__call__(call, *arguments)
 
     async with uploading(spool, store, Hanging()) as uploader:
         with anyio.fail_after(3 * ATTEMPT_TIMEOUT):

@@ -15,7 +15,7 @@ def read(path: Path) -> bytes:
     """By the standard library, which knows nothing of libsndfile."""
     with wave.open(str(path)) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (8000, 1, 2)
-        return file.readframes(file.getnframes())
+        return bytes(file.readframes(file.getnframes()))
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:

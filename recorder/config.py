@@ -1,0 +1,257 @@
+"""The daemon's settings: `recorder.toml`, the watch list it names and the credential, checked as one.
+
+Whatever is wrong is found in one go and raised together. The values are frozen and can be relied on. Starts
+nothing, creates nothing, and does not reach out to the network.
+"""
+
+import math
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from recorder.core.media import CodecChoice, Encapsulation
+from recorder.credential import Credential, credentials_in_file, load_credential
+from recorder.problems import ConfigurationError, Problem, explain, layout, shown
+from recorder.redaction import Redaction
+from recorder.toml_source import TomlSource
+from recorder.values import (
+    CertificateFile,
+    CodecWord,
+    Duration,
+    EncapsulationWord,
+    InFile,
+    ReadableFile,
+    SegmentLength,
+    WritableFolder,
+    between,
+    choice,
+    server_url,
+)
+from recorder.watchlist import WatchDefaults, WatchList, load_watchlist
+from storage.backends import check_endpoint_url, check_store_url
+from storage.names import MAX_RECORDER_LENGTH, check_recorder
+
+__all__ = ["ConfigurationError", "Problem", "Settings", "load_settings"]
+
+PLATFORM_CONNECT_RATE = 17
+"""Handshakes a second that VoIPBIN allows a customer, over all that use its keys."""
+
+
+class AuthForm(StrEnum):
+    """Where a JWT goes. An access key always goes in the query; the platform takes it nowhere else."""
+
+    HEADER = "header"
+    QUERY = "query"
+
+
+def _connect_rate(rate: float) -> float:
+    if not (math.isfinite(rate) and rate > 0):
+        raise ValueError(
+            f"{rate} is not a rate; write how many connections may be opened a second, such as 15"
+        )
+    return rate
+
+
+def _plain_word(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError(f"{shown(text)} is not a name; write one in printable characters, or remove the key")
+    return text
+
+
+def fit_recorder(host: str) -> str:
+    """Make a host name fit for names of segments: what cannot stand in one becomes a hyphen."""
+    fitting = re.sub(r"[^A-Za-z0-9.-]", "-", host).lstrip(".-")
+    return fitting[:MAX_RECORDER_LENGTH] or "recorder"
+
+
+class _Table(BaseModel):
+    """A table of the file. Built in Python, it takes paths, words of a choice and seconds as they are."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class VoipbinSettings(_Table):
+    """The platform and how it is spoken to.
+
+    Attributes:
+        allow_insecure: permits `ws://`.
+        url: of the API, as `wss://host/v1.0`, without a slash at the end.
+        encapsulation: for watches that name none.
+        codec: for watches that name none.
+        connect_rate: handshakes a second, over all watches.
+        ca_file: certificates to trust in place of the system's.
+        auth: where a JWT goes.
+    """
+
+    allow_insecure: bool = False  # stands before `url`, whose check needs it
+    url: Annotated[str, AfterValidator(server_url)] = Field(examples=["wss://api.voipbin.net/v1.0"])
+    encapsulation: EncapsulationWord = Encapsulation.RTP
+    codec: CodecWord = CodecChoice.AUTO
+    connect_rate: Annotated[float, AfterValidator(_connect_rate)] = 15.0
+    ca_file: CertificateFile | None = None
+    auth: Annotated[AuthForm, choice(AuthForm)] = AuthForm.HEADER
+
+    @field_validator("url")
+    @classmethod
+    def _is_permitted(cls, url: str, info: ValidationInfo) -> str:
+        if url.startswith("ws://") and info.data.get("allow_insecure") is False:
+            raise ValueError(
+                "ws:// sends the credential and the audio unencrypted; write wss://, or set allow_insecure ="
+                " true if that is meant"
+            )
+        return url
+
+
+class RecordingSettings(_Table):
+    """What becomes of the audio on this machine. Durations in seconds.
+
+    Attributes:
+        spool: folder of what is not in the bucket yet.
+        recorder: this instance, in names and manifests.
+        segment: length of a segment on the UTC grid; whole seconds, a divisor of an hour or a day.
+        gap_limit: the longest interruption that is filled with silence rather than ending the segment.
+        idle_after: without audio for so long, a segment ends at its last sample.
+        drain_timeout: how long open segments may take to reach the bucket when the daemon is told to stop.
+    """
+
+    spool: WritableFolder = Field(examples=["/var/lib/conference-recorder"])
+    recorder: Annotated[str, AfterValidator(check_recorder)] = Field(
+        default_factory=lambda: fit_recorder(socket.gethostname())
+    )
+    segment: SegmentLength = 300.0
+    gap_limit: Annotated[Duration, between(0, 3600)] = 60.0
+    idle_after: Annotated[Duration, between(1, 3600)] = 10.0
+    drain_timeout: Annotated[Duration, between(0, 3600)] = 30.0
+
+
+class StorageSettings(_Table):
+    """Where finished segments go. Credentials are found by boto3 itself.
+
+    Attributes:
+        url: `s3://bucket/prefix` or `file:///folder`.
+        endpoint_url: of an S3-compatible server that is not Amazon's.
+        region: of the bucket.
+    """
+
+    url: Annotated[str, AfterValidator(check_store_url)] = Field(examples=["s3://bucket/prefix"])
+    endpoint_url: Annotated[str, AfterValidator(check_endpoint_url)] | None = None
+    region: Annotated[str, AfterValidator(_plain_word)] | None = None
+
+
+class _File(_Table):
+    """`recorder.toml` as a whole."""
+
+    watchlist: ReadableFile = Field(examples=["watchlist.toml"])
+    voipbin: VoipbinSettings
+    recording: RecordingSettings
+    storage: StorageSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All that the daemon is told before it starts.
+
+    Attributes:
+        path: the file the settings come from.
+        watchlist: the file of the watch list, which may change while the daemon runs.
+        watches: what that file says now.
+        warnings: what is allowed but probably not meant.
+    """
+
+    path: Path
+    voipbin: VoipbinSettings
+    recording: RecordingSettings
+    storage: StorageSettings
+    credential: Credential
+    watchlist: Path
+    watches: WatchList
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def watch_defaults(self) -> WatchDefaults:
+        """What holds for watches that say nothing else; to load the watch list again."""
+        return WatchDefaults(self.voipbin.encapsulation, self.voipbin.codec)
+
+
+def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
+    """Read and check the configuration, the watch list it names and the credential of `environ`.
+
+    Raises:
+        ConfigurationError: with every problem of all of them; no message holds a credential.
+    """
+    problems: list[Problem] = []
+    file, watches, credential = None, None, None
+    try:
+        source = TomlSource.read(path)
+    except ConfigurationError as error:
+        problems += error.problems
+    else:
+        file, watches, found = _read_tables(source, path.parent)
+        problems += found
+    try:
+        credential = load_credential(environ)
+    except ConfigurationError as error:
+        problems += error.problems
+    if file is None or watches is None or credential is None or problems:
+        raise ConfigurationError(_redacted(problems, credential))
+    return Settings(
+        path=path,
+        voipbin=file.voipbin,
+        recording=file.recording,
+        storage=file.storage,
+        credential=credential,
+        watchlist=file.watchlist,
+        watches=watches,
+        warnings=_warnings(source, file),
+    )
+
+
+def _read_tables(source: TomlSource, folder: Path) -> tuple[_File | None, WatchList | None, list[Problem]]:
+    """Check the file and, whatever is wrong with the rest of it, the watch list it names."""
+    problems = credentials_in_file(source)
+    known = layout(_File)
+    tables: dict[str, Any] = {name: {} for (name,) in filter(None, known)} | source.tables
+    file = None
+    try:
+        file = _File.model_validate(tables, context=InFile(folder))
+    except ValidationError as error:
+        for path, message in explain(error, _File, known):
+            problems.setdefault(path, source.problem(path, message))
+    found = sorted(problems.values(), key=lambda problem: problem.line or 0)
+    if ("watchlist",) in problems:
+        return file, None, found
+    defaults = WatchDefaults(file.voipbin.encapsulation, file.voipbin.codec) if file else WatchDefaults()
+    try:
+        return file, load_watchlist(folder / source.tables["watchlist"], defaults), found
+    except ConfigurationError as error:
+        return file, None, [*found, *error.problems]
+
+
+def _warnings(source: TomlSource, file: _File) -> tuple[Problem, ...]:
+    if file.voipbin.connect_rate <= PLATFORM_CONNECT_RATE:
+        return ()
+    message = (
+        f"{file.voipbin.connect_rate:g} is more than the {PLATFORM_CONNECT_RATE} requests a second that"
+        " VoIPBIN allows a customer; what is above will be answered 429 and tried again"
+    )
+    return (source.problem(("voipbin", "connect_rate"), message),)
+
+
+def _redacted(problems: list[Problem], credential: Credential | None) -> list[Problem]:
+    """A credential may stand where nobody expects it, and messages show what they object to."""
+    redaction = Redaction(credential.secret if credential else "")
+    return [Problem(p.file, p.line, p.key, redaction.text(p.message)) for p in problems]

@@ -1,0 +1,91 @@
+"""What `check` says of settings that are in order: for people as a table, for programs as JSON.
+
+Never holds a secret: of the credential it tells the kind.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from recorder.config import Settings
+from recorder.problems import Problem
+from recorder.values import format_duration
+
+_WIDTH = 240
+"""Columns where there is no terminal to fit into; no line is broken then."""
+
+_UUID_WIDTH = 36
+
+
+def show_settings(settings: Settings) -> None:
+    """Print what would be recorded, and where to, on stdout."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
+    facts = Table.grid(padding=(0, 2))
+    for name, value in _facts(settings):
+        facts.add_row(name, Text(value))
+    console.print(facts)
+    if not settings.watches:
+        console.print("\nNothing would be recorded: the watch list is empty.")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("what", "id", "name", "encapsulation", "codec"):
+        table.add_column(column, no_wrap=column == "id", min_width=_UUID_WIDTH if column == "id" else None)
+    for watch in settings.watches:
+        table.add_row(
+            watch.watch_id.kind.value,
+            watch.watch_id.id,
+            Text(watch.name or "-"),
+            watch.encapsulation.value,
+            watch.codec.value,
+        )
+    console.print()
+    console.print(table)
+
+
+def as_json(settings: Settings) -> dict[str, Any]:
+    """What would be recorded: durations in seconds, paths as text."""
+    return {
+        "ok": True,
+        "config": str(settings.path),
+        "watchlist": str(settings.watchlist),
+        "credential": settings.credential.kind.value,
+        "voipbin": settings.voipbin.model_dump(mode="json"),
+        "recording": settings.recording.model_dump(mode="json"),
+        "storage": settings.storage.model_dump(mode="json"),
+        "watches": [
+            {
+                "kind": watch.watch_id.kind.value,
+                "id": watch.watch_id.id,
+                "name": watch.name,
+                "encapsulation": watch.encapsulation.value,
+                "codec": watch.codec.value,
+            }
+            for watch in settings.watches
+        ],
+        "warnings": [asdict(warning) for warning in settings.warnings],
+    }
+
+
+def problems_as_json(problems: Iterable[Problem]) -> dict[str, Any]:
+    """Why nothing would be recorded."""
+    return {"ok": False, "problems": [asdict(problem) for problem in problems]}
+
+
+def _facts(settings: Settings) -> list[tuple[str, str]]:
+    voipbin, recording, storage = settings.voipbin, settings.recording, settings.storage
+    endpoint = f" at {storage.endpoint_url}" if storage.endpoint_url else ""
+    return [
+        ("configuration", str(settings.path)),
+        ("watch list", f"{settings.watchlist} ({len(settings.watches)} to record)"),
+        ("platform", voipbin.url),
+        ("credential", f"{settings.credential.kind.value} (found, not shown)"),
+        ("segments", f"{format_duration(recording.segment)}, as recorder {recording.recorder}"),
+        ("spool", str(recording.spool)),
+        ("store", f"{storage.url}{endpoint}"),
+    ]

@@ -1,0 +1,130 @@
+"""What the README shows works as it stands there; only places are put in the reader's stead."""
+
+import re
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from recorder.simulator import Tape
+from recorder.spool import Spool
+from storage.directory import DirectoryStore
+from storage.manifest import ClosedBy, OpenedAfter, OpenedAfterReason, SegmentFacts, WatchFacts
+from storage.names import WatchKind
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+BIN = Path(sys.executable).parent
+
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+COMMANDS = [
+    line.partition("#")[0].strip()
+    for language, block in BLOCKS
+    if language == "sh"
+    for line in block.splitlines()
+]
+INSTALLED = [command for command in COMMANDS if command.startswith(("conference-recorder", "recordings"))]
+RUN_ELSEWHERE = [
+    "conference-recorder run --config recorder.toml",  # tests/daemon
+    "pip install .",  # by the first of the two commands, and CI by the second
+]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A reader's folder: the README's files, and a recording of the README's conference in a bucket."""
+    recorder, watchlist = (block for language, block in BLOCKS if language == "toml")
+    bucket = tmp_path / "bucket"
+    bucket.mkdir()
+    recorder = recorder.replace("s3://recordings/voipbin", bucket.as_uri())
+    recorder = re.sub(r"^endpoint_url.*\n", "", recorder, flags=re.MULTILINE)
+    recorder = recorder.replace("/var/lib/conference-recorder", "spool")
+    (tmp_path / "recorder.toml").write_text(recorder)
+    (tmp_path / "watchlist.toml").write_text(watchlist)
+    put_recording(tmp_path / "spool", DirectoryStore(bucket))
+    return tmp_path
+
+
+def put_recording(folder: Path, store: DirectoryStore) -> None:
+    pcm = Tape.speech("standup").samples.tobytes()
+    facts = SegmentFacts(
+        watch=WatchFacts(kind=WatchKind.CONFERENCE, id="1ed12456-eb4b-11ee-bba8-1bfb2838807a", name="board"),
+        recorder="rec-a",
+        version="0",
+        number=1,
+        started_at=datetime(2026, 11, 22, 15, 5, tzinfo=UTC),
+        samples=len(pcm) // 2,
+        encapsulation="rtp",
+        codec="ulaw",
+        opened_after=OpenedAfter(reason=OpenedAfterReason.START, seconds=3600),
+        closed_by=ClosedBy.GRID,
+    )
+    spool = Spool(folder)
+    segment = spool.open(facts)
+    segment.wav.write(pcm)
+    manifest, digest = spool.seal(segment, facts, None)
+    (sealed,) = spool.sealed()
+    store.put(sealed.name.audio_key, sealed.audio, sha256=manifest.audio.sha256, content_type="audio/wav")
+    store.put(sealed.name.manifest_key, sealed.manifest, sha256=digest, content_type="application/json")
+    spool.discard(sealed)
+    spool.release()
+
+
+@pytest.mark.parametrize("command", [c for c in INSTALLED if c not in RUN_ELSEWHERE])
+def test_a_command_of_the_readme_works(command: str, place: Path) -> None:
+    command = command.replace("s3://recordings/voipbin", (place / "bucket").as_uri())
+    program, *arguments = shlex.split(command)
+
+    result = subprocess.run(
+        [BIN / program, *arguments],
+        cwd=place,
+        env={"VOIPBIN_TOKEN": "eyJhbGciOi.eyJleHAi.c2ln", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stderr
+    assert "1ed12456" in result.stdout or "board" in result.stdout
+
+
+def test_no_command_of_the_readme_is_forgotten_here() -> None:
+    known = [*INSTALLED, *RUN_ELSEWHERE]
+    others = [c for c in COMMANDS if c and c not in known and not c.startswith("python3 -m venv .venv && ")]
+
+    assert others == []
+    assert len(INSTALLED) >= 5
+
+
+def test_the_simulator_says_how_it_is_used() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "recorder.simulator", "--help"], capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode == 0
+    assert "--conference" in result.stdout
+
+
+def test_what_the_readme_points_at_is_there() -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+
+    assert targets
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+@pytest.mark.timeout(110)
+def test_the_demo_is_green(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [BIN / "conference-recorder", "demo", "--seconds", "12", "--keep", tmp_path / "kept"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "5 of 5 recordings equal what was sent, sample by sample" in result.stdout
+    assert "disconnected" in result.stdout, "the cut was seen, and told"
+    assert len(list((tmp_path / "kept").glob("*.wav"))) == 5
