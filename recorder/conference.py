@@ -54,6 +54,7 @@ class Conference:
         rate: Rate,
         disk: Offload,
         on_sealed: Callable[[], None],
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._watch = watch
         self._connector = connector
@@ -63,6 +64,7 @@ class Conference:
         self._rate = rate
         self._disk = disk
         self._on_sealed = on_sealed
+        self._chance = chance
         self._backoff = Backoff()
         self._repeats = logs.Repeats(REPEAT_INTERVAL)
         self._events: list[Event] = []  # for the disk, in order
@@ -76,8 +78,7 @@ class Conference:
             while True:
                 await self._pause_until(self._rate.reserve(self._clock.monotonic()))
                 setback, at_least = await self._stream()
-                # Jitter belongs to the way back in, not to the audio.
-                delay = at_least + self._backoff.delay(PACES[setback], random.random())  # noqa: S311
+                delay = at_least + self._backoff.delay(PACES[setback], self._chance())
                 await self._pause_until(self._clock.monotonic() + delay)
         finally:
             with anyio.CancelScope(shield=True):

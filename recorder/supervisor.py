@@ -24,8 +24,14 @@ class Supervisor:
     Cancelling the task group that it is given stops all of them; each is trusted to finish what it holds.
     """
 
-    def __init__(self, tasks: TaskGroup, record: Callable[[Watch], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        tasks: TaskGroup,
+        record: Callable[[Watch], Awaitable[None]],
+        chance: Callable[[], float] = random.random,
+    ) -> None:
         self._tasks = tasks
+        self._chance = chance
         self._record = record
         self._watches = WatchList()
         self._running: dict[WatchId, _Running] = {}
@@ -48,7 +54,7 @@ class Supervisor:
                 try:
                     await self._record(watch)
                 except Exception:  # noqa: BLE001  whatever it is, the other watches must not suffer from it
-                    delay = backoff.delay(AFTER_A_BUG, random.random())  # noqa: S311  jitter, not a secret
+                    delay = backoff.delay(AFTER_A_BUG, self._chance())
                     _log.exception(
                         "a watch failed in a way nobody expected; it is begun again",
                         **{logs.WATCH: str(watch.watch_id), logs.DELAY: round(delay, 1)},

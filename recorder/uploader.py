@@ -8,6 +8,7 @@ own, so that one that is always refused holds up no other; while the store is aw
 import hashlib
 import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -55,13 +56,21 @@ class Uploader:
     """Uploads what is sealed, oldest first."""
 
     def __init__(
-        self, spool: Spool, store: ObjectStore, *, clock: Clock, disk: Offload, network: Offload
+        self,
+        spool: Spool,
+        store: ObjectStore,
+        *,
+        clock: Clock,
+        disk: Offload,
+        network: Offload,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._spool = spool
         self._store = store
         self._clock = clock
         self._disk = disk
         self._network = network
+        self._chance = chance
         self._items: dict[SegmentName, _Item] = {}
         self._under_way: set[SegmentName] = set()
         self._changed = anyio.Event()  # something was sealed, or an attempt has ended
@@ -180,11 +189,10 @@ class Uploader:
         """The store is away, or this segment alone is unlucky: let another one ask, after a while."""
         self._postpone(item, UNAVAILABLE, reason)
         self._reachable = False
-        chance = random.random()  # noqa: S311  jitter, not a secret
-        self._closed_until = self._clock.monotonic() + self._outage.delay(UNAVAILABLE, chance)
+        self._closed_until = self._clock.monotonic() + self._outage.delay(UNAVAILABLE, self._chance())
 
     def _postpone(self, item: _Item, pace: Pace, reason: str) -> None:
-        delay = item.backoff.delay(pace, random.random())  # noqa: S311  jitter, not a secret
+        delay = item.backoff.delay(pace, self._chance())
         now = self._clock.monotonic()
         item.due = now + delay
         held_back = self._repeats.admit(reason, now)

@@ -91,6 +91,7 @@ class Segmenter:
         self._take_reception = take_reception
         self._open: _Open | None = None
         self._before: _Open | None = None
+        self._cut_before = False  # whether the segment before ended on the grid
 
     @property
     def codec(self) -> Codec | None:
@@ -125,22 +126,19 @@ class Segmenter:
         """Close the open segment, if there is one."""
         if self._open:
             closed, self._open = self._open, None
-            self._before = closed
-            if by is ClosedBy.GRID:
-                self._before.cut += self._period
+            self._before, self._cut_before = closed, by is ClosedBy.GRID
             yield SegmentClosed(self._facts(closed, by, self._take_reception()))
 
     def _open_segment(self, at: datetime, codec: Codec, opened_after: OpenedAfter | None) -> SegmentOpened:
-        started_at = _EPOCH + (at - _EPOCH + _SAMPLE / 2) // _SAMPLE * _SAMPLE
-        cut = _EPOCH + ((started_at - _EPOCH) // self._period + 1) * self._period
-        before = self._before
-        if before and opened_after is None:
-            if abs(started_at - before.ended_at) <= LABEL_TOLERANCE:
-                started_at = before.ended_at
-            moved = abs(started_at - before.ended_at)
-            if moved < self._period / 2 and before.cut > started_at:
-                # A label that drifted across the grid must not make a segment of a few samples.
-                cut = before.cut
+        started_at = _nearest(at, _SAMPLE)
+        continued = self._before if opened_after is None else None
+        if continued and abs(started_at - continued.ended_at) <= LABEL_TOLERANCE:
+            started_at = continued.ended_at
+        if continued and self._cut_before:
+            # It began on the grid; a label that has moved off it must not make a segment of a few samples.
+            cut = _nearest(started_at + self._period, self._period)
+        else:
+            cut = _EPOCH + ((started_at - _EPOCH) // self._period + 1) * self._period
         self._open = _Open(started_at, next(self._numbers), codec, cut, opened_after)
         return SegmentOpened(self._facts(self._open, ClosedBy.CRASH, Reception()))
 
@@ -179,3 +177,8 @@ class Segmenter:
             opened_after=segment.opened_after,
             closed_by=by,
         )
+
+
+def _nearest(at: datetime, step: timedelta) -> datetime:
+    """The whole multiple of `step` since 1970 that is nearest to `at`."""
+    return _EPOCH + (at - _EPOCH + step / 2) // step * step

@@ -1,6 +1,7 @@
 """The loop of one watch, on virtual time: what it records, and how it asks again."""
 
 import itertools
+import random
 import wave
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
@@ -73,6 +74,7 @@ async def record(
         rate=Rate(15),
         disk=disk or Inline(),
         on_sealed=lambda: None,
+        chance=random.Random(1).random,
     )
     with anyio.move_on_after(seconds):
         await conference.run()

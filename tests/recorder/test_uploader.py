@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -57,7 +58,12 @@ async def uploading(
     spool: Spool, store: MemoryStore, network: Inline | None = None
 ) -> AsyncIterator[Uploader]:
     uploader = Uploader(
-        spool, store, clock=virtual_clock(), disk=Inline(), network=network or Inline(seconds=0.1)
+        spool,
+        store,
+        clock=virtual_clock(),
+        disk=Inline(),
+        network=network or Inline(seconds=0.1),
+        chance=random.Random(1).random,
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(uploader.run)
