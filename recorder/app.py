@@ -56,7 +56,7 @@ def run(settings: Settings) -> int:
     try:
         anyio.run(daemon.run, backend_options={"use_uvloop": True})
     finally:
-        daemon.spool.release()
+        daemon.close()
     return 0
 
 
@@ -72,15 +72,20 @@ class _Daemon:
         self._numbers = itertools.count(secrets.randbelow(10**9) * 10**6)
         self._connector = WebSocketConnector(settings.voipbin, settings.credential, self._clock)
         storage = settings.storage
-        store = open_store(storage.url, endpoint_url=storage.endpoint_url, region=storage.region)
-        self.spool = Spool(settings.recording.spool)
+        self._store = open_store(storage.url, endpoint_url=storage.endpoint_url, region=storage.region)
+        self._spool = Spool(settings.recording.spool)
         self._uploader = Uploader(
-            self.spool,
-            store,
+            self._spool,
+            self._store,
             clock=self._clock,
             disk=self._disk,
             network=Offload(PARALLEL, abandon=True),
         )
+
+    def close(self) -> None:
+        """Let go of the spool and of the store's sockets."""
+        self._spool.release()
+        self._store.close()
 
     async def run(self) -> None:
         """Live: from recovery to the end of the drain."""
@@ -114,7 +119,7 @@ class _Daemon:
             watch,
             self._connector,
             core,
-            SegmentWriter(self.spool),
+            SegmentWriter(self._spool),
             clock=self._clock,
             rate=self._rate,
             disk=self._disk,
@@ -123,7 +128,7 @@ class _Daemon:
 
     async def _recover(self) -> None:
         """Bring what the run before left behind into order, and say what was found."""
-        recovery = await self._disk(self.spool.recover)
+        recovery = await self._disk(self._spool.recover)
         for manifest in recovery.recovered:
             _log.warning(
                 "segment recovered: the recorder died while it was open",
@@ -178,7 +183,7 @@ class _Daemon:
         if scope.cancelled_caught:
             _log.warning(
                 "stopped before everything was uploaded; the spool keeps the rest for the next start",
-                **{logs.COUNT: self._uploader.waiting, logs.FILE: str(self.spool.folder)},
+                **{logs.COUNT: self._uploader.waiting, logs.FILE: str(self._spool.folder)},
             )
 
     async def _cut_short(self, signals: AsyncIterator[signal.Signals], scope: anyio.CancelScope) -> None:

@@ -1,10 +1,10 @@
 """What can go wrong with a store, told apart by what the caller should do.
 
-    StoreError
-    +-- ObjectNotFound     there is no object of that key
-    +-- StoreUnavailable   try again later: network, time-out, 5xx, throttling
-    +-- StoreRejected      trying again will not help: credentials, permissions, a bad bucket
-        +-- ObjectConflict another object has that key already, with other content
+StoreError
++-- ObjectNotFound     there is no object of that key
++-- StoreUnavailable   try again later: network, time-out, 5xx, throttling
++-- StoreRejected      trying again will not help: credentials, permissions, a bad bucket
+    +-- ObjectConflict another object has that key already, with other content
 """
 
 

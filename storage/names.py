@@ -112,7 +112,8 @@ class SegmentName:
     @property
     def stem(self) -> str:
         """The name without folder and suffix: `20261122T150500.000Z_rec-a_17`."""
-        return f"{self.started_at:%Y%m%dT%H%M%S}.{self.started_at.microsecond // 1000:03d}Z_{self.recorder}_{self.number}"
+        milliseconds = self.started_at.microsecond // 1000
+        return f"{self.started_at:%Y%m%dT%H%M%S}.{milliseconds:03d}Z_{self.recorder}_{self.number}"
 
     @property
     def audio_key(self) -> str:
@@ -140,10 +141,11 @@ class SegmentName:
             ValueError: it is not the key of a segment.
         """
         folders, _, file = key.rpartition("/")
-        stem, suffix = _split(file)
+        stem = file.removesuffix(AUDIO_SUFFIX).removesuffix(MANIFEST_SUFFIX)
         folder, _, rest = folders.partition("/")
-        name = cls._parse(next((k for k in WatchKind if k.folder == folder), None), rest.partition("/")[0], stem)
-        if name is None or name._key(suffix) != key:
+        kind = next((k for k in WatchKind if k.folder == folder), None)
+        name = cls._parse(kind, rest.partition("/")[0], stem)
+        if name is None or key not in (name.audio_key, name.manifest_key):
             raise ValueError(f"{key!r} is not the key of a segment")
         return name
 
@@ -181,14 +183,7 @@ def check_recorder(recorder: str) -> str:
     """
     if not _RECORDER.fullmatch(recorder):
         raise ValueError(
-            f"{recorder!r} is not 1 to {MAX_RECORDER_LENGTH} letters, digits, dots or hyphens, beginning with a"
-            " letter or digit"
+            f"{recorder!r} is not 1 to {MAX_RECORDER_LENGTH} letters, digits, dots or hyphens,"
+            " beginning with a letter or digit"
         )
     return recorder
-
-
-def _split(file: str) -> tuple[str, str]:
-    for suffix in (AUDIO_SUFFIX, MANIFEST_SUFFIX):
-        if file.endswith(suffix):
-            return file.removesuffix(suffix), suffix
-    return file, ""

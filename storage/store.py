@@ -2,6 +2,7 @@
 
 Every call blocks. A daemon takes them off its event loop; a command line need not.
 Keys are relative to the place the store was opened on (`s3://bucket/prefix`, `file:///folder`) and use `/`.
+What a key may be is the same for every store: see `check_key`.
 """
 
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
+
+from storage.errors import StoreRejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,8 @@ class ObjectStat:
 class ObjectStore(Protocol):
     """A place of immutable objects.
 
-    Any method may raise `StoreUnavailable` (try again) or `StoreRejected` (do not).
+    Any method may raise `StoreUnavailable` (try again) or `StoreRejected` (do not), and any may be called
+    from several threads at once.
     """
 
     @property
@@ -61,13 +65,36 @@ class ObjectStore(Protocol):
         """
 
     def list(self, prefix: str = "") -> Iterator[ObjectStat]:
-        """All objects whose key begins with `prefix`, in the order of their keys. Nothing there: no items."""
+        """All objects whose key begins with `prefix`; none is no error.
+
+        In no particular order: SeaweedFS, for one, puts `a/b` before `a.b`. Who needs an order sorts.
+        """
 
     def folders(self, prefix: str = "") -> Iterator[str]:
         """The distinct keys below `prefix` up to and including the next `/`, in order.
 
-        `prefix` is empty or ends with `/`. With `a/b/1` and `a/c/2`, `folders("a/")` yields `a/b/` and `a/c/`.
+        `prefix` is empty or ends with `/`. With `a/b/1` and `a/c/2`, `folders("a/")` is `a/b/` and `a/c/`.
+        Some stores go on to show a folder whose objects have all been deleted.
         """
 
     def delete(self, key: str) -> None:
         """Remove an object. That there is none is no error."""
+
+    def close(self) -> None:
+        """Give back connections. No other method is called afterwards."""
+
+
+def check_key(key: str) -> str:
+    """Return `key` if every store can hold it: parts between slashes, none empty or beginning with a dot.
+
+    Stores that keep objects as files would take `..` for a way out, and `a//b` for `a/b`; stores that do not
+    would keep them as they are. Hidden names are for files that are still being written.
+
+    Raises:
+        StoreRejected: it cannot be a key. A manifest from a bucket may hold anything.
+    """
+    if "\0" in key or any(not part or part.startswith(".") for part in key.split("/")):
+        raise StoreRejected(
+            f"{key!r} cannot be the key of an object: a part of it is empty or begins with a dot"
+        )
+    return key

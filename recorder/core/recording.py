@@ -57,6 +57,7 @@ class _Reception:
         self.jitter_buffer = JitterBuffer(counters)
         self.decoder = Decoder(choice, counters, before)
         self.codec_said = False
+        self.heard = False
 
 
 class Recording:
@@ -121,6 +122,7 @@ class Recording:
         events: list[Event] = [MessagesDiscarded(reason, count) for reason, count in refused.items()]
         if packets:
             self._heard_at = now
+            connection.heard = True
             events += self._place(connection, connection.jitter_buffer.put(packets, now), now)
         return events
 
@@ -240,7 +242,8 @@ class Recording:
             return
         if self._connection:
             yield OpenedAfterReason.IDLE, ClosedBy.IDLE, self._heard_at + self._settings.idle_after
-        if self._disconnected_at is not None:
+        heard = self._connection is not None and self._connection.heard  # though it may be held as yet
+        if self._disconnected_at is not None and not heard:
             due = self._disconnected_at + self._settings.gap_limit
             yield OpenedAfterReason.DISCONNECTED, ClosedBy.DISCONNECTED, due
 

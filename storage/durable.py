@@ -1,0 +1,123 @@
+"""Files that survive a power cut: write aside, fsync, rename, fsync the directory. Once, for everybody.
+
+A name becomes visible only after its content is on the disk, and a call returns only after the name is too.
+Blocking; knows no bucket, no spool and no audio. Every function raises the `OSError` it meets.
+
+A file whose fsync failed is lost: the kernel reports a failed write once and then forgets the pages (Linux
+marks them clean), so a second fsync of the same file succeeds and means nothing. Nothing here tries again;
+the caller writes the data anew.
+"""
+
+import errno
+import os
+import secrets
+from pathlib import Path
+
+TEMPORARY_SUFFIX = ".tmp"
+
+_NO_DIRECTORY_FSYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})
+"""Answers of network and FUSE file systems that have no fsync of a directory; nothing more can be done."""
+
+_NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
+"""link(2): EPERM from FAT, the next two from network and FUSE file systems, EMLINK at the limit of links."""
+
+
+def temporary(path: Path) -> Path:
+    """A hidden name beside `path` that nobody else uses, so that a rename stays within one file system.
+
+    A crash may leave such a file behind. It is nobody's data: hidden, never listed, and safe to delete.
+    """
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Make `path` hold `data`, replacing what was there; a reader sees the old content or the new, whole."""
+    aside = temporary(path)
+    try:
+        with aside.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        rename(aside, path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def publish(aside: Path, path: Path) -> None:
+    """Give the finished file `aside` the name `path`, which nobody may hold yet; `aside` is gone afterwards.
+
+    Raises:
+        FileExistsError: `path` is taken. Neither file is touched.
+    """
+    sync_file(aside)
+    # rename(2) replaces silently. link(2) fails with EEXIST and leaves one winner among racing writers.
+    try:
+        os.link(aside, path)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        rename_if_free(aside, path)
+        return
+    aside.unlink()
+    sync_directory(path.parent)
+
+
+def rename_if_free(source: Path, path: Path) -> None:
+    """What `publish` does where there are no hard links: look, then rename. Two racing writers may both win.
+
+    Raises:
+        FileExistsError: `path` is taken.
+    """
+    if path.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    rename(source, path)
+
+
+def rename(source: Path, path: Path) -> None:
+    """Rename within one file system, replacing what `path` names, and see the new name onto the disk."""
+    source.replace(path)
+    sync_directory(path.parent)
+    if source.parent != path.parent:
+        sync_directory(source.parent)
+
+
+def remove(path: Path) -> None:
+    """Delete a file, and see its absence onto the disk. That there is none is no error."""
+    path.unlink(missing_ok=True)
+    sync_directory(path.parent)
+
+
+def make_directories(path: Path, *, below: Path) -> None:
+    """Create `path` and its missing parents below the existing directory `below`, and see them onto the disk.
+
+    Raises:
+        FileNotFoundError: `below` is not there. It is not created, for it may be a disk that is not mounted.
+    """
+    if path == below or path.is_dir():
+        return
+    make_directories(path.parent, below=below)
+    path.mkdir(exist_ok=True)
+    sync_directory(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """See the content of a file onto the disk, whoever wrote it."""
+    _fsync(path, os.O_RDONLY)
+
+
+def sync_directory(path: Path) -> None:
+    """See the names of a directory onto the disk, as far as its file system has a way to."""
+    try:
+        _fsync(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        if error.errno not in _NO_DIRECTORY_FSYNC:
+            raise
+
+
+def _fsync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

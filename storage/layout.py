@@ -1,0 +1,275 @@
+"""From the manifests of a watch to one line of samples: what is cut from where, and what is silence and why.
+
+Pure: knows no store and no file. Instants are aware datetimes, positions are counts of samples.
+
+Within a run, samples are what counts: a segment that continues the one before it follows it to the sample,
+and its `started_at` is only a label. The label moves against the count as the sender's clock drifts, by some
+milliseconds from one segment to the next. An instant is therefore looked up in the last segment that began at
+or before it, so that a cut at T ends where the next cut, from T on, begins.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from storage.manifest import ClosedBy, SegmentManifest
+from storage.names import SegmentName
+
+SAMPLE_RATE = 8000
+"""Samples a second. VoIPBIN streams nothing else."""
+
+LABEL_TOLERANCE = timedelta(seconds=1)
+"""How far the label of a segment may be from the end of the one it continues, and still be its label."""
+
+MISSING = "missing"
+"""Audio was recorded and is not in the bucket, or not yet."""
+
+CORRUPT = "corrupt"
+"""Audio or a manifest is in the bucket and is not what was recorded."""
+
+UNACCOUNTED = "unaccounted"
+"""Nothing in the bucket says what happened, or not yet."""
+
+FAILURES = frozenset({MISSING, CORRUPT})
+"""Reasons of silence that mean that something was recorded and is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An object that cannot be used, and why; `name` is that of its segment."""
+
+    name: SegmentName
+    key: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Samples `start` to `stop` (not included) of a segment."""
+
+    segment: SegmentManifest
+    start: int
+    stop: int
+
+    @property
+    def samples(self) -> int:
+        """How many."""
+        return self.stop - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Silence of `samples` samples from `started_at` on, which no segment covers, and its reason."""
+
+    started_at: datetime
+    samples: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Time that two recorders recorded: audio of `taken` is given, that of `left_out` is not."""
+
+    started_at: datetime
+    ended_at: datetime
+    taken: str
+    left_out: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What lies between two instants, in order and without a hole."""
+
+    started_at: datetime
+    ended_at: datetime
+    pieces: tuple[Cut | Pause, ...]
+    overlaps: tuple[Overlap, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def samples(self) -> int:
+        """The length of all pieces."""
+        return sum(piece.samples for piece in self.pieces)
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether any of it was recorded."""
+        return any(isinstance(piece, Cut) for piece in self.pieces)
+
+
+def to_samples(duration: timedelta) -> int:
+    """A duration in samples, to the nearest."""
+    microseconds = duration // timedelta(microseconds=1)
+    return (microseconds * SAMPLE_RATE + 500_000) // 1_000_000
+
+
+def to_duration(samples: int) -> timedelta:
+    """How long so many samples are."""
+    return timedelta(microseconds=samples * 1_000_000 // SAMPLE_RATE)
+
+
+def lay_out(
+    segments: Sequence[SegmentManifest],
+    problems: Sequence[Problem] = (),
+    start: datetime | None = None,
+    end: datetime | None = None,
+    *,
+    orphans: Collection[SegmentName] = (),
+) -> Layout | None:
+    """Lay out the segments of one watch from `start` to `end` (not included); None: all of it.
+
+    `segments` are in the order of their names and may reach beyond the range. `problems` are those of
+    manifests in it, and `orphans` the segments whose predecessor is known to be missing. None is returned
+    where there is neither a segment nor a range.
+    """
+    apart = {*orphans, *_after_damaged(segments, problems)}
+    runs = sorted(_runs(segments, apart), key=lambda run: run.started_at)
+    if start is None:
+        start = min((run.started_at for run in runs), default=end)
+    if end is None:
+        end = max((run.ended_at for run in runs), default=start)
+    if start is None or end is None:
+        return None
+    line = _Line(start, end, problems, orphans)
+    for run in runs:
+        line.add(run)
+    return line.finish()
+
+
+class _Run:
+    """Segments of one recorder that follow each other to the sample."""
+
+    def __init__(self, segments: Sequence[SegmentManifest]) -> None:
+        self.segments = segments
+        self.started_at = segments[0].started_at
+        self.ended_at = segments[-1].ended_at
+        self.recorder = segments[0].recorder
+
+    def cuts(self, start: datetime, end: datetime) -> Iterator[Cut]:
+        """The samples from one instant to another."""
+        first, first_sample = self._find(start)
+        last, last_sample = self._find(end)
+        for index in range(first, last + 1):
+            segment = self.segments[index]
+            cut = Cut(
+                segment,
+                first_sample if index == first else 0,
+                last_sample if index == last else segment.samples,
+            )
+            if cut.samples:
+                yield cut
+
+    def _find(self, at: datetime) -> tuple[int, int]:
+        """Which segment an instant falls in, and at which of its samples."""
+        index = max((i for i, segment in enumerate(self.segments) if segment.started_at <= at), default=0)
+        segment = self.segments[index]
+        return index, min(max(to_samples(at - segment.started_at), 0), segment.samples)
+
+
+def _after_damaged(segments: Iterable[SegmentManifest], problems: Iterable[Problem]) -> Iterator[SegmentName]:
+    """The segments before which one of the same recorder is damaged."""
+    names = [(segment.name, False) for segment in segments] + [(problem.name, True) for problem in problems]
+    damaged: dict[str, bool] = {}
+    for name, is_damaged in sorted(names, key=lambda entry: (entry[0].started_at, entry[0].number)):
+        if damaged.get(name.recorder) and not is_damaged:
+            yield name
+        damaged[name.recorder] = is_damaged
+
+
+def _runs(segments: Iterable[SegmentManifest], apart: Collection[SegmentName]) -> Iterator[_Run]:
+    """Runs of each recorder; the segments in `apart` begin a new one."""
+    by_recorder: dict[str, list[SegmentManifest]] = {}
+    for segment in segments:
+        if segment.samples:
+            by_recorder.setdefault(segment.recorder, []).append(segment)
+    for own in by_recorder.values():
+        begin = 0
+        for index, (before, segment) in enumerate(pairwise(own), 1):
+            if segment.name in apart or not _follows(before, segment):
+                yield _Run(own[begin:index])
+                begin = index
+        yield _Run(own[begin:])
+
+
+def _follows(before: SegmentManifest, segment: SegmentManifest) -> bool:
+    apart = segment.started_at - before.ended_at
+    if segment.opened_after is None:
+        return abs(apart) <= LABEL_TOLERANCE
+    # One recorder records one thing at a time: labels that overlap a little are a little wrong.
+    return -LABEL_TOLERANCE <= apart <= timedelta(0)
+
+
+class _Line:
+    """A layout that is being made, from left to right."""
+
+    def __init__(
+        self,
+        start: datetime,
+        end: datetime,
+        problems: Sequence[Problem],
+        orphans: Collection[SegmentName],
+    ) -> None:
+        self._start = start
+        self._end = end
+        self._problems = problems
+        self._orphans = orphans
+        self._at = start
+        self._pieces: list[Cut | Pause] = []
+        self._overlaps: list[Overlap] = []
+        self._last: _Run | None = None
+
+    def add(self, run: _Run) -> None:
+        """Add what a run has beyond what is there already."""
+        start = max(run.started_at, self._start)
+        end = min(run.ended_at, self._end)
+        if start >= end:
+            if run.ended_at <= self._start:
+                self._last = run  # says why the range begins with silence, if it does
+            return
+        if start < self._at and self._last is not None:
+            until = min(self._at, end)
+            self._overlaps.append(Overlap(start, until, self._last.recorder, run.recorder))
+        if end <= self._at:
+            return
+        if start > self._at:
+            self._pause(start, self._reason_before(run.segments[0]))
+        self._pieces.extend(run.cuts(self._at, end))
+        self._at = end
+        self._last = run
+
+    def finish(self) -> Layout:
+        """The layout, with silence up to its end."""
+        if self._at < self._end:
+            self._pause(self._end, self._reason_after())
+        return Layout(
+            self._start, self._end, tuple(self._pieces), tuple(self._overlaps), tuple(self._problems)
+        )
+
+    def _pause(self, until: datetime, reason: str) -> None:
+        samples = to_samples(until - self._at)
+        if samples:
+            self._pieces.append(Pause(self._at, samples, reason))
+        self._at = until
+
+    def _reason_before(self, segment: SegmentManifest) -> str:
+        if self._is_damaged(segment.started_at):
+            return CORRUPT
+        if segment.opened_after is None or segment.name in self._orphans:
+            return MISSING
+        return segment.opened_after.reason.value
+
+    def _reason_after(self) -> str:
+        if self._is_damaged(self._end):
+            return CORRUPT
+        if self._last is None:
+            return UNACCOUNTED
+        closed_by = self._last.segments[-1].closed_by
+        # After those two, a segment follows as soon as there is audio: it may still be on its way.
+        return UNACCOUNTED if closed_by in {ClosedBy.GRID, ClosedBy.CODEC} else closed_by.value
+
+    def _is_damaged(self, until: datetime) -> bool:
+        """Whether a segment with a damaged manifest began since the last one and before `until`."""
+        since = self._last.segments[-1].started_at if self._last else None
+        begun = (problem.name.started_at for problem in self._problems)
+        return any((since is None or since <= at) and at < until for at in begun)

@@ -1,0 +1,58 @@
+"""Where the recordings are, as an operator says it: by options, a configuration file or the environment."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from storage.backends import open_store
+from storage.store import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A store and how to reach it, as far as it has been said. Credentials are found by boto3's own chain."""
+
+    store: str | None = None
+    endpoint_url: str | None = None
+    region: str | None = None
+
+    @classmethod
+    def of_file(cls, path: Path) -> Self:
+        """What the table `[storage]` of a `recorder.toml` says; the rest of the file is not looked at.
+
+        Raises:
+            ValueError: the file cannot be read, or says no store.
+        """
+        try:
+            table = tomllib.loads(path.read_text()).get("storage")
+        except (OSError, ValueError) as error:  # of TOML and of UTF-8 too
+            raise ValueError(f"{path} cannot be read: {error}") from None
+        if not isinstance(table, dict) or not isinstance(table.get("url"), str):
+            raise ValueError(f"{path} has no table [storage] with a url")  # noqa: TRY004  the file is wrong
+        values = [table.get(key) for key in ("url", "endpoint_url", "region")]
+        if not all(value is None or isinstance(value, str) for value in values):
+            raise ValueError(f"{path}: url, endpoint_url and region of [storage] are strings")
+        return cls(*values)
+
+    @classmethod
+    def of_environment(cls, environ: Mapping[str, str]) -> Self:
+        """What `RECORDINGS_STORE` and `RECORDINGS_ENDPOINT_URL` say."""
+        return cls(environ.get("RECORDINGS_STORE"), environ.get("RECORDINGS_ENDPOINT_URL"))
+
+    def over(self, other: "Place") -> "Place":
+        """This, completed by `other`."""
+        return Place(
+            self.store or other.store, self.endpoint_url or other.endpoint_url, self.region or other.region
+        )
+
+    def open(self) -> ObjectStore:
+        """The store.
+
+        Raises:
+            ValueError: none has been said, or it is no store.
+        """
+        if self.store is None:
+            raise ValueError("which store? Give --store URL or --config FILE, or set RECORDINGS_STORE")
+        return open_store(self.store, endpoint_url=self.endpoint_url, region=self.region)

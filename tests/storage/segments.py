@@ -1,0 +1,107 @@
+"""Segments made up for tests: manifests, and the audio that belongs to them."""
+
+import hashlib
+import io
+import wave
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storage.manifest import (
+    Audio,
+    ClosedBy,
+    LedgerEntry,
+    Levels,
+    OpenedAfter,
+    OpenedAfterReason,
+    SegmentManifest,
+    WatchFacts,
+    format_manifest,
+)
+from storage.names import SegmentName, WatchId, WatchKind
+from storage.store import ObjectStore
+
+BOARD = WatchId(WatchKind.CONFERENCE, "1ed12456-eb4b-11ee-bba8-1bfb2838807a")
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+RATE = 8000
+
+Samples = NDArray[np.int16]
+
+
+def seconds(count: float) -> timedelta:
+    return timedelta(seconds=count)
+
+
+def speech(samples: int, seed: int = 0) -> Samples:
+    """Noise: no two samples of it are where the other could be."""
+    return np.random.default_rng(seed).integers(-20_000, 20_000, samples, dtype=np.int16)
+
+
+def wav(samples: Samples, *, chunk: bytes = b"") -> bytes:
+    """A WAV file of these samples; `chunk` is put before the data, as an editor would."""
+    with io.BytesIO() as file:
+        with wave.open(file, "wb") as out:
+            out.setnchannels(1)
+            out.setsampwidth(2)
+            out.setframerate(RATE)
+            out.writeframes(samples.tobytes())
+        plain = file.getvalue()
+    if not chunk:
+        return plain
+    extra = b"LIST" + len(chunk).to_bytes(4, "little") + chunk
+    size = int.from_bytes(plain[4:8], "little") + len(extra)
+    return plain[:4] + size.to_bytes(4, "little") + plain[8:36] + extra + plain[36:]
+
+
+def manifest(
+    samples: Samples,
+    started_at: datetime = NOON,
+    *,
+    watch: WatchId = BOARD,
+    recorder: str = "rec-a",
+    number: int = 0,
+    name: str | None = None,
+    opened_after: OpenedAfterReason | None = OpenedAfterReason.START,
+    closed_by: ClosedBy = ClosedBy.STOPPED,
+    ledger: Iterable[LedgerEntry] = (),
+    audio: bytes | None = None,
+    previous: SegmentManifest | None = None,
+) -> SegmentManifest:
+    """The manifest of a segment of these samples. A segment opened after nothing continues the one before."""
+    audio = wav(samples) if audio is None else audio
+    return SegmentManifest(
+        watch=WatchFacts(kind=watch.kind, id=watch.id, name=name),
+        recorder=recorder,
+        version="0.1.0",
+        number=number,
+        started_at=started_at,
+        samples=len(samples),
+        encapsulation="rtp",
+        codec="ulaw",
+        ledger=tuple(ledger),
+        opened_after=OpenedAfter(reason=opened_after, seconds=1) if opened_after else None,
+        closed_by=closed_by,
+        audio=Audio(
+            key=SegmentName(watch, started_at, recorder, number).audio_key,
+            sha256=hashlib.sha256(audio).hexdigest(),
+            size=len(audio),
+        ),
+        levels=Levels(peak_dbfs=None, rms_dbfs=None),
+        previous=hashlib.sha256(format_manifest(previous)).hexdigest() if previous else None,
+    )
+
+
+def store_segment(
+    store: ObjectStore, samples: Samples, segment: SegmentManifest, *, audio: bytes | None = None
+) -> SegmentManifest:
+    """Put a segment into a store as the daemon does: audio, then manifest."""
+    for key, data in (
+        (segment.name.audio_key, wav(samples) if audio is None else audio),
+        (segment.name.manifest_key, format_manifest(segment)),
+    ):
+        store.put(key, data, sha256=hashlib.sha256(data).hexdigest(), content_type="application/octet-stream")
+    return segment
