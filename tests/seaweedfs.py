@@ -11,7 +11,7 @@ from recorder.simulator.seaweedfs import Certificate, SeaweedFS
 
 @contextmanager
 def running_seaweedfs(folder: Path, *, tls: bool = False) -> Iterator[SeaweedFS]:
-    """Start one below `folder`; it is stopped at the end. Its `kill()` and `start()` make an outage."""
+    """Start one below `folder`; it is gone at the end. Its `kill()` and `start()` make an outage."""
     folder.mkdir(parents=True, exist_ok=True)
     with SeaweedFS(folder, certificate=_certificate(folder) if tls else None) as seaweedfs:
         yield seaweedfs

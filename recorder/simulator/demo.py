@@ -104,7 +104,7 @@ async def _play(work: Path, recordings: Path, seconds: float, screen: Screen) ->
         return [await _judge(platform, each, config, environment, recordings) for each in programmes]
     finally:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(store.stop)
+            await anyio.to_thread.run_sync(store.kill)
 
 
 def _programme(

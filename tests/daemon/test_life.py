@@ -63,7 +63,7 @@ async def test_what_cannot_be_uploaded_before_the_deadline_is_uploaded_after_the
             assert await daemon.stop() == 0
         report = await fetch(site, conference(1), tmp_path / "out.wav")
     finally:
-        await anyio.to_thread.run_sync(store.stop)
+        await anyio.to_thread.run_sync(store.kill)
 
     verdict = judge(programme, platform.record(conference(1)), Fetched.read(tmp_path / "out.wav", report))
     assert verdict.differing == 0
