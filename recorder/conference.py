@@ -3,13 +3,11 @@
 It knows ports and events, no library of the network, no file and no bucket.
 """
 
-import math
 import random
 from collections.abc import Callable, Mapping
 from typing import Final
 
 import anyio
-import anyio.lowlevel
 import structlog
 
 from recorder import logs
@@ -69,6 +67,7 @@ class Conference:
         self._repeats = logs.Repeats(REPEAT_INTERVAL)
         self._events: list[Event] = []  # for the disk, in order
         self._unwritten = 0  # bytes of audio among them
+        self._urgent = False  # whether there is anything else among them
         bound = {logs.WATCH: str(watch.watch_id)} | ({logs.NAME: watch.name} if watch.name else {})
         self._log = _log.bind(**bound)
 
@@ -114,13 +113,8 @@ class Conference:
     async def _record(self, connection: Connection, heard: "_Heard") -> None:
         """Receive until the connection is lost."""
         while True:
-            # A backlog is received without waiting; other tasks, and whoever stops us, must have their turn.
-            await anyio.lowlevel.checkpoint()
-            batch = None
-            # A batch that is there is taken before a deadline that has passed: it arrived before.
-            with anyio.move_on_after(self._due_in()):
-                batch = await connection.receive()
-            await self._process(batch, heard)
+            # A batch that is there comes before a deadline that has passed: it arrived before.
+            await self._process(await connection.receive(self._due_in()), heard)
 
     async def _process(self, batch: Batch | None, heard: "_Heard") -> None:
         if batch is None:
@@ -130,7 +124,7 @@ class Conference:
                 self._log.info("audio began")
             heard.note(batch)
             self._take(self._recording.receive(batch.messages, batch.at, batch.discarded))
-        if self._unwritten >= WRITE_SIZE or not all(isinstance(e, SamplesReady) for e in self._events):
+        if self._unwritten >= WRITE_SIZE or self._urgent:
             await self._write()
 
     async def _hang_up(self, connection: Connection, heard: "_Heard") -> None:
@@ -146,13 +140,15 @@ class Conference:
     async def _pause_until(self, moment: float) -> None:
         """Wait, and do meanwhile what falls due without a connection."""
         while (now := self._clock.monotonic()) < moment:
-            await anyio.sleep(min(moment - now, self._due_in()))
+            due = self._due_in()
+            await anyio.sleep(moment - now if due is None else min(moment - now, due))
             self._take(self._recording.tick(self._clock.monotonic()))
             await self._write()
 
-    def _due_in(self) -> float:
+    def _due_in(self) -> float | None:
+        """Seconds until something is due, None for never."""
         deadline = self._recording.next_deadline()
-        return math.inf if deadline is None else max(0.0, deadline - self._clock.monotonic())
+        return None if deadline is None else max(0.0, deadline - self._clock.monotonic())
 
     def _take(self, events: list[Event]) -> None:
         """Say what is for the log, and keep what is for the disk."""
@@ -164,17 +160,19 @@ class Conference:
                     self._say_rarely("messages discarded", reason, count)
                 case SilenceReady(samples, reason):
                     self._log.warning("gap", **{logs.REASON: reason.value, logs.SAMPLES: samples})
+                    self._urgent = True
                     self._events.append(event)
                 case SamplesReady(pcm):
                     self._unwritten += len(pcm)
                     self._events.append(event)
                 case _:
+                    self._urgent = True
                     self._events.append(event)
 
     async def _write(self) -> None:
         if not self._events:
             return
-        events, self._events, self._unwritten = self._events, [], 0
+        events, self._events, self._unwritten, self._urgent = self._events, [], 0, False
         # They exist nowhere else from here on: being told to stop must not come between.
         with anyio.CancelScope(shield=True):
             for closed in await self._disk(self._writer.perform, events):

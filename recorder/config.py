@@ -93,6 +93,8 @@ class VoipbinSettings(_Table):
         encapsulation: for watches that name none.
         codec: for watches that name none.
         connect_rate: handshakes a second, over all watches.
+        read_interval: seconds between two reads of a stream. Longer is cheaper; what was not read is lost if
+            the process dies.
         ca_file: certificates to trust in place of the system's.
         auth: where a JWT goes.
     """
@@ -102,6 +104,7 @@ class VoipbinSettings(_Table):
     encapsulation: EncapsulationWord = Encapsulation.RTP
     codec: CodecWord = CodecChoice.AUTO
     connect_rate: Annotated[float, AfterValidator(_connect_rate)] = 15.0
+    read_interval: Annotated[Duration, between(0.02, 1)] = 0.25
     ca_file: CertificateFile | None = None
     auth: Annotated[AuthForm, choice(AuthForm)] = AuthForm.HEADER
 

@@ -58,8 +58,10 @@ class ConnectionLost(Exception):
 class Connection(Protocol):
     """One stream of one watch."""
 
-    async def receive(self) -> Batch:
-        """The next batch, in order of arrival, none ever left out.
+    async def receive(self, within: float | None = None) -> Batch | None:
+        """The next batch, in order of arrival, none ever left out; None if none comes within so many seconds.
+
+        A batch that is there is returned, however little time is given.
 
         Raises:
             ConnectionLost: the connection has ended and every batch has been received.

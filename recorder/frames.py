@@ -74,8 +74,12 @@ class FrameSplitter:
             return payload
         if len(data) < payload + length:
             return None
-        self.messages.append(data[payload : payload + length])
-        return payload + length
+        # Frames of one length lie at one stride: those that begin with the same bytes need no second look.
+        head, stride = data[position:payload], size + length
+        while data.startswith(head, position) and position + stride <= len(data):
+            self.messages.append(data[position + size : position + stride])
+            position += stride
+        return position
 
 
 def _header(data: bytes, position: int) -> tuple[int, int] | None:

@@ -26,6 +26,7 @@ from recorder.connection import Batch, ConnectionLost, ConnectionRefused, Setbac
 from recorder.core.packets import DiscardReason
 from recorder.credential import Credential, CredentialKind
 from recorder.frames import MAX_MESSAGE, FrameSplitter
+from recorder.pacing import ReadClock
 from recorder.watchlist import Watch
 
 OPEN_TIMEOUT = 10.0
@@ -37,7 +38,8 @@ PING_TIMEOUT = 20.0
 CLOSE_TIMEOUT = 2.0
 """Seconds for the closing handshake; nothing of value comes after it."""
 MAX_PENDING = 1 << 22
-"""Bytes received and not yet taken at which reading pauses: over four minutes of audio."""
+"""Bytes received and not yet taken at which no more are read: over four minutes of audio. What the kernel
+cannot take either slows the sender."""
 
 MAX_FRAGMENT = 1 << 24
 """Bytes of a fragment at which the connection is given up: the library gathers it whole."""
@@ -56,19 +58,30 @@ _MAX_RETRY_AFTER = 3600.0
 class _Stream(ClientConnection):
     """A connection of the library that keeps messages for itself, batch by batch."""
 
-    def __init__(self, *args: Any, clock: Clock, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, clock: Clock, reads: ReadClock, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._clock = clock
+        self._reads = reads
+        self._paced = True
         self._head = b""
         self._splitter: FrameSplitter | None = None
         self._fragments: list[bytes] | None = None
         self._gathered = 0
         self._batches: deque[Batch] = deque()
         self._pending = 0
-        self._changed = asyncio.Event()
+        self._waiter: asyncio.Future[None] | None = None
         self.ended = False
 
     # What the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Make a pause of reading reach the socket."""
+        super().connection_made(transport)
+        # Under TLS the pause stops the plaintext side alone, and the socket would still be read record by
+        # record. These limits pass it on. Plain transports know no such limits, and need none.
+        set_limits = getattr(transport, "set_read_buffer_limits", None)
+        if set_limits:
+            set_limits(high=1, low=0)
 
     def data_received(self, data: bytes) -> None:
         """Split what one read brought; the library gets the handshake and all frames that are not audio."""
@@ -80,12 +93,22 @@ class _Stream(ClientConnection):
         for others in self._splitter.split(data):
             super().data_received(others)
         self._keep(self._splitter, at)
+        if self._paced and not self.transport.is_closing():
+            self.transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing more will come."""
         super().connection_lost(exc)
+        self._reads.leave(self)
         self.ended = True
-        self._changed.set()
+        self._wake()
+
+    # What the clock of reads calls
+
+    def resume(self) -> None:
+        """Read what has come, unless too much of what came before is still waiting here."""
+        if self._pending < MAX_PENDING and not self.ended and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     # What the library calls
 
@@ -98,20 +121,44 @@ class _Stream(ClientConnection):
 
     # What `WebSocketConnection` calls
 
-    async def next_batch(self) -> Batch:
-        """The next batch.
+    async def next_batch(self, within: float | None) -> Batch | None:
+        """The next batch, or None if there is none within so many seconds.
 
         Raises:
             ConnectionLost: there is none and there will be none.
         """
-        while not self._batches:
-            if self.ended:
-                raise ConnectionLost(_farewell(self))
-            self._changed.clear()
-            await self._changed.wait()
-        batch = self._batches.popleft()
-        self._count(-sum(map(len, batch.messages)))
-        return batch
+        # A backlog is taken without waiting: other tasks, and whoever stops us, must have their turn.
+        await asyncio.sleep(0)
+        if not self._batches and not self.ended:
+            await self._wait(within)
+        if self._batches:
+            batch = self._batches.popleft()
+            self._pending -= sum(map(len, batch.messages))
+            return batch
+        if self.ended:
+            raise ConnectionLost(_farewell(self))
+        return None
+
+    async def hang_up(self) -> None:
+        """Send Close, and read whatever comes before the answer."""
+        self._paced = False
+        self.resume()
+        await self.close()
+
+    async def _wait(self, within: float | None) -> None:
+        """Wait for a batch or the end, without a task or a scope: this is done several times a second."""
+        self._waiter = self.loop.create_future()
+        timer = None if within is None else self.loop.call_later(within, self._wake)
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+            if timer:
+                timer.cancel()
+
+    def _wake(self) -> None:
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _shake_hands(self, data: bytes) -> bytes:
         """Give the library the response's head, to its end and not a byte more; return what follows it.
@@ -129,6 +176,7 @@ class _Stream(ClientConnection):
         self._head = b""
         if self.protocol.state is State.OPEN:
             self._splitter = FrameSplitter()
+            self._reads.join(self)
         elif rest:
             super().data_received(rest)
         return rest
@@ -157,18 +205,8 @@ class _Stream(ClientConnection):
         splitter.messages = []
         splitter.discarded.clear()
         self._batches.append(batch)
-        self._count(sum(map(len, batch.messages)))
-        self._changed.set()
-
-    def _count(self, change: int) -> None:
-        """Keep the bytes that wait within bounds; what the kernel cannot take either slows the sender."""
-        before, self._pending = self._pending, self._pending + change
-        if self.ended or self.transport.is_closing():
-            return
-        if before < MAX_PENDING <= self._pending:
-            self.transport.pause_reading()
-        elif self._pending < MAX_PENDING <= before:
-            self.transport.resume_reading()
+        self._pending += sum(map(len, batch.messages))
+        self._wake()
 
 
 class WebSocketConnection:
@@ -177,13 +215,13 @@ class WebSocketConnection:
     def __init__(self, stream: _Stream) -> None:
         self._stream = stream
 
-    async def receive(self) -> Batch:
+    async def receive(self, within: float | None = None) -> Batch | None:
         """The next batch; see `Connection.receive`."""
-        return await self._stream.next_batch()
+        return await self._stream.next_batch(within)
 
     async def close(self) -> None:
         """Send Close and wait for the answer, briefly; see `Connection.close`."""
-        await self._stream.close()
+        await self._stream.hang_up()
 
 
 class _Connect(connect):
@@ -201,7 +239,9 @@ class WebSocketConnector:
         self._auth = settings.auth
         self._credential = credential
         # The library calls what it is given with a protocol and options of its own.
-        self._arguments: dict[str, Any] = {"create_connection": partial(_Stream, clock=clock)}
+        self._arguments: dict[str, Any] = {
+            "create_connection": partial(_Stream, clock=clock, reads=ReadClock(settings.read_interval))
+        }
         if tls := _tls_context(settings):
             self._arguments["ssl"] = tls
 

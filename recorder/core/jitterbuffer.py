@@ -5,15 +5,19 @@ reorder, before it declares it lost. Packets without sequence numbers pass as th
 """
 
 from collections.abc import Sequence
+from itertools import count
 
 from recorder.core.packets import DiscardReason, Packet, Run
 from recorder.core.reception import ReceptionCounters
-from recorder.core.sequence import MAX_MISORDER, RestartProbe, belongs, extend
+from recorder.core.sequence import MAX_MISORDER, MODULUS, RestartProbe, belongs, extend
 
 WAIT = 0.5
 """Seconds to wait for a missing packet. Reordering on real paths stays below a tenth of this."""
 CAPACITY = 128
 """Packets held while one is missing: what `WAIT` can bring at 4 ms a packet, and a bound to memory."""
+
+
+_MOST_RECENT = 4 * MAX_MISORDER
 
 
 class JitterBuffer:
@@ -34,11 +38,14 @@ class JitterBuffer:
 
     def put(self, packets: Sequence[Packet], at: float) -> list[Run]:
         """Take the packets of one read that arrived at `at`; return what is now in order."""
-        for packet in packets:
-            if packet.sequence is None:
-                self._emit(packet, at)
+        position = 0
+        while position < len(packets):
+            run = self._next_in_order(packets, position)
+            if run:
+                self._accept(packets[position : position + run], at)
             else:
-                self._put(packet, packet.sequence, at)
+                self._put(packets[position], at)
+            position += run or 1
         self._give_up(at)
         return self._take()
 
@@ -52,7 +59,7 @@ class JitterBuffer:
         while self._held:
             self._skip_to_held()
         for packet, at in self._probe.restarted():
-            self._emit(packet, at)
+            self._emit([packet.payload], at)
         return self._take()
 
     @property
@@ -60,7 +67,20 @@ class JitterBuffer:
         """When `tick` should be called next, monotonic seconds; None while nothing is missing."""
         return min(at for _, at in self._held.values()) + WAIT if self._held else None
 
-    def _put(self, packet: Packet, sequence: int, at: float) -> None:
+    def _next_in_order(self, packets: Sequence[Packet], position: int) -> int:
+        """How many packets from `position` on are the next ones, with nothing held that belongs between."""
+        sequence, ssrc = packets[position].sequence, packets[position].ssrc
+        if sequence is None:
+            return len(packets) - position
+        if ssrc != self._ssrc or self._held or sequence != self._expected % MODULUS:
+            return 0
+        for ahead, packet in enumerate(packets[position:]):
+            if packet.sequence != (sequence + ahead) % MODULUS or packet.ssrc != ssrc:
+                return ahead
+        return len(packets) - position
+
+    def _put(self, packet: Packet, at: float) -> None:
+        sequence = packet.sequence or 0
         if packet.ssrc != self._ssrc:
             # RFC 3550 section 8: another SSRC is another source, with numbers of its own.
             self._restart(sequence)
@@ -69,7 +89,7 @@ class JitterBuffer:
         if not belongs(number, self._expected):
             self._suspect(packet, at)
         elif number == self._expected:
-            self._accept(packet, at)
+            self._accept([packet], at)
             self._release()
         elif number > self._expected:
             if number in self._held:
@@ -84,15 +104,21 @@ class JitterBuffer:
         else:
             self._counters.late += 1
 
-    def _accept(self, packet: Packet, at: float) -> None:
+    def _accept(self, packets: Sequence[Packet], at: float) -> None:
+        """Take the next packets: a run of one and a run of many are the same."""
+        payloads = [packet.payload for packet in packets]
+        self._emit(payloads, at)
+        if packets[0].sequence is None:
+            return
         self._counters.discarded[DiscardReason.STRAY] += self._probe.dismiss()
-        self._remember(self._expected, packet.payload)
-        self._expected += 1
-        self._emit(packet, at)
+        self._recent.update(zip(count(self._expected), payloads, strict=False))
+        self._expected += len(packets)
+        self._forget()
 
     def _release(self) -> None:
         while following := self._held.pop(self._expected, None):
-            self._accept(*following)
+            packet, at = following
+            self._accept([packet], at)
 
     def _suspect(self, packet: Packet, at: float) -> None:
         if not self._probe.suspect(packet, at):
@@ -101,7 +127,7 @@ class JitterBuffer:
         self._restart(suspects[0][0].sequence or 0)
         for suspect, arrival in suspects:
             self._expected = extend(suspect.sequence or 0, self._expected)
-            self._accept(suspect, arrival)
+            self._accept([suspect], arrival)
 
     def _restart(self, sequence: int) -> None:
         self._ready = self.flush()
@@ -114,25 +140,30 @@ class JitterBuffer:
 
     def _skip_to_held(self) -> None:
         first = min(self._held)
-        for number in range(self._expected, first):
-            self._remember(number, None)
+        self._recent.update(dict.fromkeys(range(self._expected, first)))
         self._missing += first - self._expected
         self._counters.lost += first - self._expected
         self._expected = first
         self._release()
 
-    def _remember(self, number: int, payload: bytes | None) -> None:
-        self._recent[number] = payload
-        self._recent.pop(number - MAX_MISORDER - 1, None)
+    def _forget(self) -> None:
+        """Keep of the past what a packet may still be compared with; now and then, for it costs a copy."""
+        if len(self._recent) > _MOST_RECENT:
+            oldest = self._expected - MAX_MISORDER
+            self._recent = {number: recent for number, recent in self._recent.items() if number >= oldest}
 
-    def _emit(self, packet: Packet, at: float) -> None:
-        odd = len(packet.payload) % 2 == 1
-        if odd or self._missing or at != self._gathered_at:
+    def _emit(self, payloads: Sequence[bytes], at: float) -> None:
+        if self._missing or at != self._gathered_at:
             self._close_run()
-        self._gathering.append(packet.payload)
         self._gathered_at = at
-        if odd:
-            self._close_run()
+        for payload in payloads:
+            # In 16-bit audio half a sample would shift what follows: it is a run of its own.
+            odd = len(payload) % 2
+            if odd:
+                self._close_run()
+            self._gathering.append(payload)
+            if odd:
+                self._close_run()
 
     def _close_run(self) -> None:
         """Join what was gathered; what is missing by now is missing before the run that begins next."""

@@ -2,7 +2,8 @@
 
 from recorder.core.packets import Packet
 
-_MODULUS = 1 << 16
+MODULUS = 1 << 16
+"""Sequence numbers have 16 bits."""
 
 MAX_DROPOUT = 3000
 """Packets that may be missing before a number counts as another sequence (appendix A.1)."""
@@ -12,8 +13,8 @@ MAX_MISORDER = 100
 
 def extend(sequence: int, near: int) -> int:
     """The extended number that is `sequence` modulo 65536 and closest to `near`."""
-    distance = (sequence - near) % _MODULUS
-    return near + distance - (_MODULUS if distance >= _MODULUS // 2 else 0)
+    distance = (sequence - near) % MODULUS
+    return near + distance - (MODULUS if distance >= MODULUS // 2 else 0)
 
 
 def belongs(number: int, expected: int) -> bool:
@@ -52,4 +53,4 @@ class RestartProbe:
 
 
 def _following(packet: Packet) -> int | None:
-    return None if packet.sequence is None else (packet.sequence + 1) % _MODULUS
+    return None if packet.sequence is None else (packet.sequence + 1) % MODULUS

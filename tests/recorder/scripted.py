@@ -63,13 +63,17 @@ class ScriptedConnection:
             self.ended = True
             self._changed.set()
 
-    async def receive(self) -> Batch:
-        while not self._batches:
-            if self.ended:
-                raise ConnectionLost("the script is over")
+    async def receive(self, within: float | None = None) -> Batch | None:
+        await asyncio.sleep(0)
+        if not self._batches and not self.ended:
             self._changed.clear()
-            await self._changed.wait()
-        return self._batches.pop(0)
+            with anyio.move_on_after(within):
+                await self._changed.wait()
+        if self._batches:
+            return self._batches.pop(0)
+        if self.ended:
+            raise ConnectionLost("the script is over")
+        return None
 
     async def close(self) -> None:
         self.task.cancel()

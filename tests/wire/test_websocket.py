@@ -45,11 +45,17 @@ def connector(
     return WebSocketConnector(settings, Credential(kind, SECRET), Clock())
 
 
+async def receive(connection: WebSocketConnection) -> Batch:
+    batch = await connection.receive()
+    assert batch is not None, "without a limit of time it waits"
+    return batch
+
+
 async def receive_all(connection: WebSocketConnection) -> list[Batch]:
     batches = []
     try:
         while True:
-            batches.append(await connection.receive())
+            batches.append(await receive(connection))
     except ConnectionLost:
         return batches
 
@@ -116,9 +122,9 @@ async def test_what_reached_the_socket_before_the_end_is_received(reset: bool) -
 
     async with raw_server(play) as server:
         connection = await connector(server.url).connect(WATCH)
-        batches = [await connection.receive()]
+        batches = [await receive(connection)]
         while len(messages(batches)) < len(MESSAGES):
-            batches.append(await connection.receive())
+            batches.append(await receive(connection))
         sent.set()
         batches += await receive_all(connection)
 
