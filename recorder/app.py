@@ -22,7 +22,7 @@ from recorder.conference import Conference
 from recorder.config import Settings
 from recorder.core.recording import Recording, RecordingSettings
 from recorder.core.segmenter import Identity
-from recorder.offload import Offload
+from recorder.offload import DiskThreads, NetworkThreads
 from recorder.problems import ConfigurationError
 from recorder.rate import Rate
 from recorder.spool import Spool, SpoolInUse
@@ -66,7 +66,7 @@ class _Daemon:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._clock = Clock()
-        self._disk = Offload(DISK_THREADS, abandon=False)
+        self._disk = DiskThreads(DISK_THREADS)
         self._rate = Rate(settings.voipbin.connect_rate)
         # A random beginning keeps names unique for good, even if the clock is set back and the spool empty.
         self._numbers = itertools.count(secrets.randbelow(10**9) * 10**6)
@@ -79,11 +79,12 @@ class _Daemon:
             self._store,
             clock=self._clock,
             disk=self._disk,
-            network=Offload(PARALLEL, abandon=True),
+            network=NetworkThreads(PARALLEL),
         )
 
     def close(self) -> None:
-        """Let go of the spool and of the store's sockets."""
+        """Let go of the disk, the spool and the store's sockets."""
+        self._disk.close()
         self._spool.release()
         self._store.close()
 

@@ -1,7 +1,9 @@
-"""The one door by which blocking calls leave the event loop."""
+"""The one door by which blocking calls leave the event loop: one leaf for the network, one for the disk."""
 
+import asyncio
 from collections.abc import Callable
-from typing import TypeVar, TypeVarTuple
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 import anyio
 import anyio.to_thread
@@ -9,20 +11,93 @@ import anyio.to_thread
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
 
+LARGEST_HOP = 64
+"""Disk calls that go to a thread together. One that is slow holds up the others of its hop, and no more."""
 
-class Offload:
-    """Runs blocking calls in threads, at most `threads` at a time; the others wait for their turn in order.
 
-    `abandon` says what happens when the caller is cancelled: a call that writes to the disk is waited for,
-    one that hangs in the network is left to itself.
-    """
-
-    def __init__(self, threads: int, *, abandon: bool) -> None:
-        self._limiter = anyio.CapacityLimiter(threads)
-        self._abandon = abandon
+class Offload(Protocol):
+    """Runs blocking calls somewhere else."""
 
     async def __call__(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
-        """Run `call(*arguments)` in a thread and return what it returns, or raise what it raises."""
-        return await anyio.to_thread.run_sync(
-            call, *arguments, abandon_on_cancel=self._abandon, limiter=self._limiter
-        )
+        """Run `call(*arguments)` and return what it returns, or raise what it raises."""
+
+
+class NetworkThreads:
+    """Network calls, at most `threads` at a time, the others in order.
+
+    A call whose caller is cancelled is abandoned: one that hangs in the network must hold up nobody.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._limiter = anyio.CapacityLimiter(threads)
+
+    async def __call__(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
+        """See `Offload`."""
+        return await anyio.to_thread.run_sync(call, *arguments, abandon_on_cancel=True, limiter=self._limiter)
+
+
+class DiskThreads:
+    """Disk calls of many streams, taken to a thread together.
+
+    A call to the disk is short and a hop to a thread is not: what was asked for in one turn of the loop goes
+    in one hop. A call that was begun is finished, whatever becomes of its caller.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = ThreadPoolExecutor(threads, "disk")
+        self._asked: list[_Call] = []
+
+    async def __call__(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
+        """See `Offload`."""
+        loop = asyncio.get_running_loop()
+        if not self._asked:
+            loop.call_soon(self._go, loop)
+        asked = _Call(call, arguments, loop.create_future())
+        self._asked.append(asked)
+        result: Result = await asked.answer
+        return result
+
+    def close(self) -> None:
+        """Wait for what was begun."""
+        self._threads.shutdown()
+
+    def _go(self, loop: asyncio.AbstractEventLoop) -> None:
+        asked, self._asked = self._asked, []
+        for start in range(0, len(asked), LARGEST_HOP):
+            self._threads.submit(_perform, asked[start : start + LARGEST_HOP], loop)
+
+
+class _Call:
+    """A call, and the future of its answer."""
+
+    def __init__(
+        self, call: Callable[..., Any], arguments: tuple[Any, ...], answer: asyncio.Future[Any]
+    ) -> None:
+        self.call = call
+        self.arguments = arguments
+        self.answer = answer
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def settle(self) -> None:
+        """Answer whoever still waits."""
+        if self.answer.done():
+            return
+        if self.error:
+            self.answer.set_exception(self.error)
+        else:
+            self.answer.set_result(self.result)
+
+
+def _perform(calls: list[_Call], loop: asyncio.AbstractEventLoop) -> None:
+    for call in calls:
+        try:
+            call.result = call.call(*call.arguments)
+        except Exception as error:  # noqa: BLE001  it is raised where the call was asked for
+            call.error = error
+    loop.call_soon_threadsafe(_settle, calls)
+
+
+def _settle(calls: list[_Call]) -> None:
+    for call in calls:
+        call.settle()

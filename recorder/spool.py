@@ -22,7 +22,6 @@ from storage import durable
 from storage.manifest import (
     Audio,
     ClosedBy,
-    Levels,
     ManifestError,
     SegmentFacts,
     SegmentManifest,
@@ -121,7 +120,8 @@ class Spool:
         `previous` is the SHA-256 (hex) of the manifest before this one, if there is one; that of this one is
         returned with it.
         """
-        return self._seal(facts, segment.wav.close(), previous)
+        segment.wav.close()
+        return self._seal(facts, previous)
 
     def sealed(self) -> Iterator[SealedSegment]:
         """All finished segments, those that began first, first."""
@@ -183,7 +183,7 @@ class Spool:
         if not facts_path.exists():
             raise ManifestError("nothing is known of this audio but its name")
         facts = parse_facts(facts_path.read_bytes())
-        samples, levels = wav.repair(path)
+        samples = wav.repair(path)
         if not samples:
             durable.remove(path)
             return
@@ -193,17 +193,16 @@ class Spool:
             if entry.start < samples
         )
         update = {"samples": samples, "ledger": ledger, "closed_by": ClosedBy.CRASH}
-        manifest, _ = self._seal(facts.model_copy(update=update), levels, None)
+        manifest, _ = self._seal(facts.model_copy(update=update), None)
         yield manifest
 
-    def _seal(self, facts: SegmentFacts, levels: Levels, previous: str | None) -> tuple[SegmentManifest, str]:
+    def _seal(self, facts: SegmentFacts, previous: str | None) -> tuple[SegmentManifest, str]:
         name = facts.name
         path = self._path(name, OPEN_SUFFIX)
         durable.sync_file(path)
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        audio = Audio(key=name.audio_key, sha256=digest, size=path.stat().st_size)
-        manifest = SegmentManifest.seal(facts, audio=audio, levels=levels, previous=previous)
+        measure = wav.measure(path)
+        audio = Audio(key=name.audio_key, sha256=measure.sha256, size=measure.size)
+        manifest = SegmentManifest.seal(facts, audio=audio, levels=measure.levels, previous=previous)
         data = format_manifest(manifest)
         durable.write_file(self._path(name, MANIFEST_SUFFIX), data)
         durable.rename(path, self._path(name, AUDIO_SUFFIX))

@@ -1,11 +1,15 @@
-"""WAV files of the spool through libsndfile: written as they grow, and repaired if the writer died.
+"""WAV files of the spool: written as they grow, measured when they are finished, repaired if the writer died.
 
-Of the daemon's audio files, soundfile is imported here only. Blocking: knows no spool, no bucket and no name.
+libsndfile writes the header, and of the daemon's audio files soundfile is imported here only. Blocking: knows
+no spool, no bucket and no name.
 """
 
 import contextlib
-import errno
+import hashlib
+import io
 import math
+import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +23,21 @@ from storage.manifest import Levels
 HEADER_SIZE: Final = 44
 """Bytes before the first sample of a WAV of ours: RIFF, fmt and data, and nothing else."""
 
+_SIZES_AT: Final = ((4, HEADER_SIZE - 8), (40, 0))
+"""Where the header has a size, and what that counts beside the samples: of the RIFF and the data chunk."""
 _FULL_SCALE: Final = 32768
 _SILENCE: Final = bytes(SAMPLE_WIDTH * SAMPLE_RATE)  # a second of it
+_BLOCK: Final = 1 << 20
+
+
+def _empty_wav() -> bytes:
+    """The header of a file without samples, as libsndfile writes it."""
+    file = io.BytesIO()
+    soundfile.SoundFile(file, "w", SAMPLE_RATE, 1, "PCM_16", format="WAV").close()
+    return file.getvalue()
+
+
+_HEADER: Final = _empty_wav()
 
 
 class WavWriter:
@@ -33,14 +50,14 @@ class WavWriter:
     """
 
     def __init__(self, path: Path) -> None:
-        # libsndfile's own errors do not tell what is wrong with a path; opening it ourselves does.
-        self._descriptor = path.open("xb+", buffering=0)
-        self._file = soundfile.SoundFile(
-            self._descriptor.fileno(), "w", SAMPLE_RATE, 1, "PCM_16", format="WAV", closefd=False
-        )
-        self._peak = 0
-        self._energy = 0.0
+        # libsndfile's own errors do not tell what is wrong with a path or a disk; writing it ourselves does.
+        self._file = path.open("xb", buffering=0)
         self.samples = 0
+        try:
+            self._append(_HEADER)
+        except OSError:
+            self._file.close()
+            raise
 
     def write(self, pcm: bytes) -> None:
         """Append 16-bit little-endian samples.
@@ -49,65 +66,89 @@ class WavWriter:
             OSError: the disk did not take them.
         """
         self._append(pcm)
-        samples = np.frombuffer(pcm, dtype="<i2").astype(np.int32)
-        if len(samples):
-            self._peak = max(self._peak, int(np.abs(samples).max()))
-            self._energy += float(np.square(samples.astype(np.float64)).sum())
-            self.samples += len(samples)
+        self.samples += len(pcm) // SAMPLE_WIDTH
 
     def write_silence(self, samples: int) -> None:
-        """Append `samples` zeros."""
-        self.samples += samples
-        for _ in range(samples // SAMPLE_RATE):
-            self._append(_SILENCE)
-        self._append(_SILENCE[: samples % SAMPLE_RATE * SAMPLE_WIDTH])
+        """Append `samples` zeros.
 
-    def close(self) -> Levels:
-        """Write the final header and return how loud it was. Not yet on the disk: that takes an fsync."""
+        Raises:
+            OSError: the disk did not take them.
+        """
+        for left in range(samples, 0, -SAMPLE_RATE):
+            self.write(_SILENCE[: left * SAMPLE_WIDTH])
+
+    def close(self) -> None:
+        """Write the final header. Not yet on the disk: that takes an fsync."""
         try:
-            self._file.close()
-        except soundfile.SoundFileError as error:
-            raise _write_error(error) from error
+            for position, more in _SIZES_AT:
+                self._file.seek(position)
+                self._append(struct.pack("<I", self.samples * SAMPLE_WIDTH + more))
         finally:
-            self._descriptor.close()
-        rms = math.sqrt(self._energy / self.samples) if self.samples else 0.0
-        return Levels(peak_dbfs=_decibels(self._peak), rms_dbfs=_decibels(rms))
+            self._file.close()
 
     def abandon(self) -> None:
         """Let go of a file that the disk has failed. What has been written stays."""
         with contextlib.suppress(OSError):
-            self.close()
+            self._file.close()
 
-    def _append(self, pcm: bytes) -> None:
-        try:
-            self._file.buffer_write(pcm, dtype="int16")
-        except (soundfile.SoundFileError, AssertionError) as error:
-            # libsndfile reports a failed write in its own words, and soundfile a short one by asserting.
-            raise _write_error(error) from error
+    def _append(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            # A disk that fills up takes a part first, and says why only when asked again.
+            view = view[self._file.write(view) or 0 :]
 
 
-def repair(path: Path) -> tuple[int, Levels]:
-    """Give a WAV that was never closed the header its length deserves; return its samples and levels.
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What only the finished file can tell: its SHA-256 (hex), its size in bytes, its length and loudness."""
+
+    sha256: str
+    size: int
+    samples: int
+    levels: Levels
+
+
+def measure(path: Path) -> Measure:
+    """Read a finished file of ours once, from the page cache as a rule.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest, peak, energy, size = hashlib.sha256(), 0, 0.0, 0
+    with path.open("rb", buffering=0) as file:
+        digest.update(file.read(HEADER_SIZE))
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            size += len(block)
+            samples = np.frombuffer(block, dtype="<i2")
+            peak = max(peak, int(samples.max()), -int(samples.min()))
+            energy += float(np.square(samples, dtype=np.float32).sum(dtype=np.float64))
+    count = size // SAMPLE_WIDTH
+    rms = math.sqrt(energy / count) if count else 0.0
+    levels = Levels(peak_dbfs=_decibels(peak), rms_dbfs=_decibels(rms))
+    return Measure(digest.hexdigest(), HEADER_SIZE + size, count, levels)
+
+
+def repair(path: Path) -> int:
+    """Give a WAV that was never closed the header its length deserves; return its samples.
 
     A sample of which only half was written is cut off. The file is replaced at once or not at all, so that a
     repair that is interrupted can be begun again.
     """
-    content = path.read_bytes()[HEADER_SIZE:]
     aside = temporary(path)
-    writer = WavWriter(aside)
     try:
-        writer.write(content[: len(content) // SAMPLE_WIDTH * SAMPLE_WIDTH])
-        levels = writer.close()
+        writer = WavWriter(aside)
+        with path.open("rb") as file:
+            file.seek(HEADER_SIZE)
+            while block := file.read(_BLOCK):
+                writer.write(block[: len(block) // SAMPLE_WIDTH * SAMPLE_WIDTH])
+        writer.close()
         sync_file(aside)
         rename(aside, path)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
-    return writer.samples, levels
-
-
-def _write_error(error: Exception) -> OSError:
-    return OSError(errno.EIO, f"libsndfile could not write: {error}")
+    return writer.samples
 
 
 def _decibels(amplitude: float) -> float | None:

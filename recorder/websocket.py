@@ -127,9 +127,10 @@ class _Stream(ClientConnection):
         Raises:
             ConnectionLost: there is none and there will be none.
         """
-        # A backlog is taken without waiting: other tasks, and whoever stops us, must have their turn.
-        await asyncio.sleep(0)
-        if not self._batches and not self.ended:
+        if self._batches or self.ended:
+            # A backlog is taken without waiting: other tasks, and whoever stops us, must have their turn.
+            await asyncio.sleep(0)
+        else:
             await self._wait(within)
         if self._batches:
             batch = self._batches.popleft()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from recorder.clock import Clock
-from recorder.offload import Arguments, Offload, Result
+from recorder.offload import Arguments, Result
 
 BEGIN = datetime(2026, 11, 22, 15, 2, 30, tzinfo=UTC)
 
@@ -49,11 +49,10 @@ def virtual_clock(*, step: Callable[[], timedelta] = timedelta) -> Clock:
     return Clock(loop.time, lambda: BEGIN + timedelta(seconds=loop.time() - began) + step())
 
 
-class Inline(Offload):
+class Inline:
     """Makes blocking calls where it stands: on virtual time there are no threads to wait for."""
 
     def __init__(self, *, seconds: float = 0.0) -> None:
-        super().__init__(1, abandon=False)
         self.seconds = seconds
 
     async def __call__(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recorder.wav import HEADER_SIZE, WavWriter, repair
+from recorder.wav import HEADER_SIZE, WavWriter, measure, repair
 
 TONE = struct.pack("<800h", *[(i % 40 - 20) * 800 for i in range(800)])
 
@@ -23,7 +23,8 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     writer.write(TONE)
     writer.write_silence(12_345)
     writer.write(TONE)
-    levels = writer.close()
+    writer.close()
+    levels = measure(tmp_path / "a.wav").levels
 
     assert read(tmp_path / "a.wav") == TONE + bytes(2 * 12_345) + TONE
     assert writer.samples == 800 + 12_345 + 800
@@ -35,14 +36,18 @@ def test_digital_silence_has_no_level(tmp_path: Path) -> None:
     writer = WavWriter(tmp_path / "a.wav")
     writer.write(bytes(320))
 
-    assert writer.close().model_dump() == {"peak_dbfs": None, "rms_dbfs": None}
+    writer.close()
+
+    assert measure(tmp_path / "a.wav").levels.model_dump() == {"peak_dbfs": None, "rms_dbfs": None}
 
 
 def test_full_scale_is_zero_decibels_though_it_has_no_positive_twin(tmp_path: Path) -> None:
     writer = WavWriter(tmp_path / "a.wav")
     writer.write(struct.pack("<2h", -32768, -32768))
 
-    assert writer.close().model_dump() == {"peak_dbfs": 0.0, "rms_dbfs": 0.0}
+    writer.close()
+
+    assert measure(tmp_path / "a.wav").levels.model_dump() == {"peak_dbfs": 0.0, "rms_dbfs": 0.0}
 
 
 def test_what_is_written_is_with_the_kernel_at_once(tmp_path: Path) -> None:
@@ -69,14 +74,11 @@ def test_a_file_that_was_never_closed_is_given_its_length(tmp_path: Path, torn: 
     dead.write_bytes((tmp_path / "a.wav").read_bytes() + b"\x7f" * torn)
     writer.close()
 
-    samples, levels = repair(dead)
-
-    assert (samples, read(dead)) == (800, TONE)
-    assert levels.peak_dbfs is not None
+    assert (repair(dead), read(dead)) == (800, TONE)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "dead.wav"]
 
 
 def test_a_file_without_a_whole_header_repairs_to_nothing(tmp_path: Path) -> None:
     (tmp_path / "dead.wav").write_bytes(b"RIFF")
 
-    assert repair(tmp_path / "dead.wav")[0] == 0
+    assert repair(tmp_path / "dead.wav") == 0
