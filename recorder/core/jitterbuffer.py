@@ -28,7 +28,7 @@ class JitterBuffer:
         self._ssrc: int | None = None
         self._expected = 0  # extended number of the next packet; set by the first one, whose SSRC is new
         self._held: dict[int, tuple[Packet, float]] = {}
-        self._recent: dict[int, bytes | None] = {}  # payload of each number gone by; None: declared lost
+        self._recent: dict[int, int | None] = {}  # hash of the payload of each number gone by; None: lost
         self._probe = RestartProbe()
         self._missing = 0  # packets declared lost since the last one that was gathered
         self._lost_before = 0  # packets lost before those that are being gathered
@@ -96,7 +96,7 @@ class JitterBuffer:
                 self._counters.duplicate += 1
             else:
                 self._held[number] = (packet, at)
-        elif self._recent.get(number) == packet.payload:
+        elif self._recent.get(number) == hash(packet.payload):
             self._counters.duplicate += 1
         elif number in self._recent and self._recent[number] is not None:
             # A number that was used for other audio is no duplicate: the sender began again close by.
@@ -111,7 +111,7 @@ class JitterBuffer:
         if packets[0].sequence is None:
             return
         self._counters.discarded[DiscardReason.STRAY] += self._probe.dismiss()
-        self._recent.update(zip(count(self._expected), payloads, strict=False))
+        self._recent.update(zip(count(self._expected), map(hash, payloads), strict=False))
         self._expected += len(packets)
         self._forget()
 

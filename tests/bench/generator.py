@@ -59,6 +59,7 @@ class Stream(asyncio.Protocol):
                 payload = bytes(byte ^ mask[n % 4] for n, byte in enumerate(data[6 : 6 + size]))
                 self.transport.write(bytes((0x8A, size)) + payload)
             elif data[0] == 0x88:
+                self._generator.left(self)
                 self.transport.write(b"\x88\x02\x03\xe8")
                 self.transport.close()
             return
