@@ -123,7 +123,7 @@ class Conference:
             if batch.messages and heard.began is None:
                 self._log.info("audio began")
             heard.note(batch)
-            self._take(self._recording.receive(batch.messages, batch.at, batch.discarded))
+            self._take(self._recording.receive(batch.messages, batch.at, batch.discarded, batch.waited))
         if self._unwritten >= WRITE_SIZE or self._urgent:
             await self._write()
 

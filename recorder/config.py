@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -111,7 +112,7 @@ class VoipbinSettings(_Table):
     @field_validator("url")
     @classmethod
     def _is_permitted(cls, url: str, info: ValidationInfo) -> str:
-        if url.startswith("ws://") and info.data.get("allow_insecure") is False:
+        if urlsplit(url).scheme == "ws" and info.data.get("allow_insecure") is False:
             raise ValueError(
                 "ws:// sends the credential and the audio unencrypted; write wss://, or set allow_insecure ="
                 " true if that is meant"

@@ -17,11 +17,13 @@ class Batch:
         at: monotonic seconds of the read.
         messages: whole binary messages, in order.
         discarded: counts of messages that were not binary or too long to be looked at.
+        waited: seconds that they may have lain unread before.
     """
 
     at: float
     messages: list[bytes] = field(default_factory=list)
     discarded: Mapping[DiscardReason, int] = field(default_factory=dict)
+    waited: float = 0.0
 
 
 class Setback(StrEnum):

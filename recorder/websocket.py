@@ -5,10 +5,8 @@ each read is stamped once and becomes one batch. The URL may hold a credential a
 """
 
 import asyncio
-import json
 import ssl
 from collections import deque
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -16,7 +14,6 @@ from urllib.parse import quote, urlencode
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Response
 from websockets.protocol import State
 
 from recorder import __version__
@@ -27,6 +24,8 @@ from recorder.core.packets import DiscardReason
 from recorder.credential import Credential, CredentialKind
 from recorder.frames import MAX_MESSAGE, FrameSplitter
 from recorder.pacing import ReadClock
+from recorder.redaction import Redaction
+from recorder.refusal import refusal
 from recorder.watchlist import Watch
 
 OPEN_TIMEOUT = 10.0
@@ -41,18 +40,13 @@ MAX_PENDING = 1 << 22
 """Bytes received and not yet taken at which no more are read: over four minutes of audio. What the kernel
 cannot take either slows the sender."""
 
+PROMPT = 0.1
+"""Seconds after reading was resumed in which what comes is taken to have been there before: a busy loop may
+be late by so much."""
 MAX_FRAGMENT = 1 << 24
 """Bytes of a fragment at which the connection is given up: the library gathers it whole."""
 
 _HEAD_END = b"\r\n\r\n"
-_SETBACKS: Mapping[int, Setback] = {
-    401: Setback.REFUSED,
-    403: Setback.REFUSED,
-    404: Setback.NOT_LIVE,
-    429: Setback.THROTTLED,
-    503: Setback.THROTTLED,
-}
-_MAX_RETRY_AFTER = 3600.0
 
 
 class _Stream(ClientConnection):
@@ -63,6 +57,9 @@ class _Stream(ClientConnection):
         self._clock = clock
         self._reads = reads
         self._paced = True
+        self._ending = False
+        self._paused_at: float | None = None
+        self._resumed_at: float | None = None
         self._head = b""
         self._splitter: FrameSplitter | None = None
         self._fragments: list[bytes] | None = None
@@ -92,9 +89,12 @@ class _Stream(ClientConnection):
                 return
         for others in self._splitter.split(data):
             super().data_received(others)
+            self._expect_the_end()
         self._keep(self._splitter, at)
+        self._paused_at = self._resumed_at = None
         if self._paced and not self.transport.is_closing():
             self.transport.pause_reading()
+            self._paused_at = at
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing more will come."""
@@ -109,6 +109,7 @@ class _Stream(ClientConnection):
         """Read what has come, unless too much of what came before is still waiting here."""
         if self._pending < MAX_PENDING and not self.ended and not self.transport.is_closing():
             self.transport.resume_reading()
+            self._resumed_at = self._clock.monotonic()
 
     # What the library calls
 
@@ -182,6 +183,21 @@ class _Stream(ClientConnection):
             super().data_received(rest)
         return rest
 
+    def _expect_the_end(self) -> None:
+        """After a close frame of theirs or a violation of the protocol, wait for the end no longer than this.
+
+        The library itself waits for ever, and what still comes is not recorded.
+        """
+        if self.protocol.state is not State.OPEN and not self._ending:
+            self._ending = True
+            self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
+
+    def _waited(self, at: float) -> float:
+        """Seconds that what was read at `at` may have waited: the pause, if it was there when that ended."""
+        if self._paused_at is None or self._resumed_at is None or at - self._resumed_at > PROMPT:
+            return 0.0
+        return at - self._paused_at
+
     def _gather(self, frame: Frame) -> None:
         assert self._splitter is not None  # noqa: S101  frames come after the handshake
         if frame.opcode is not Opcode.CONT:
@@ -202,7 +218,7 @@ class _Stream(ClientConnection):
     def _keep(self, splitter: FrameSplitter, at: float) -> None:
         if not splitter.messages and not splitter.discarded:
             return
-        batch = Batch(at, splitter.messages, dict(splitter.discarded))
+        batch = Batch(at, splitter.messages, dict(splitter.discarded), self._waited(at))
         splitter.messages = []
         splitter.discarded.clear()
         self._batches.append(batch)
@@ -239,6 +255,7 @@ class WebSocketConnector:
         self._url = settings.url.rstrip("/")
         self._auth = settings.auth
         self._credential = credential
+        self._redaction = Redaction(credential.secret)
         # The library calls what it is given with a protocol and options of its own.
         self._arguments: dict[str, Any] = {
             "create_connection": partial(_Stream, clock=clock, reads=ReadClock(settings.read_interval))
@@ -263,7 +280,14 @@ class WebSocketConnector:
             )
         # `from None`: the library's exceptions may quote the URL and its credential.
         except InvalidStatus as error:
-            raise _refusal(error.response) from None
+            response = error.response
+            raise refusal(
+                response.status_code,
+                next(iter(response.headers.get_all("Retry-After")), None),
+                next(iter(response.headers.get_all("X-Request-Id")), None),
+                bytes(response.body or b""),
+                self._redaction,
+            ) from None
         except (InvalidHandshake, WebSocketException) as error:
             message = f"the answer is not a WebSocket handshake ({type(error).__name__})"
             raise ConnectionRefused(Setback.TRANSIENT, message) from None
@@ -274,6 +298,8 @@ class WebSocketConnector:
             raise ConnectionRefused(Setback.TRANSIENT, message) from None
         except TimeoutError:
             raise ConnectionRefused(Setback.TRANSIENT, f"no answer within {OPEN_TIMEOUT:g} s") from None
+        except UnicodeError:
+            raise ConnectionRefused(Setback.TRANSIENT, "the platform's host name is no host name") from None
         except OSError as error:
             message = f"the platform cannot be reached: {error.strerror or type(error).__name__}"
             raise ConnectionRefused(Setback.TRANSIENT, message) from None
@@ -297,44 +323,12 @@ class WebSocketConnector:
 
 
 def _tls_context(settings: VoipbinSettings) -> ssl.SSLContext | None:
-    if not settings.url.startswith("wss:"):
+    if not settings.url.lower().startswith("wss:"):
         return None
     context = ssl.create_default_context()
     if settings.ca_file:
         context.load_verify_locations(settings.ca_file)
     return context
-
-
-def _refusal(response: Response) -> ConnectionRefused:
-    """What an answer other than 101 means, from its status and the platform's error envelope."""
-    status = response.status_code
-    parts = [f"HTTP {status}"]
-    envelope = _envelope(response)
-    parts += [str(envelope[key]) for key in ("reason", "message") if envelope.get(key)]
-    if request_id := envelope.get("request_id") or response.headers.get("X-Request-Id"):
-        parts.append(f"request {request_id}")
-    return ConnectionRefused(
-        _SETBACKS.get(status, Setback.TRANSIENT),
-        ", ".join(parts)[:500],
-        retry_after=_retry_after(response.headers.get("Retry-After")),
-    )
-
-
-def _envelope(response: Response) -> Mapping[str, object]:
-    """The platform's error envelope, or nothing: servers before April 2026 send other bodies or none."""
-    try:
-        body = json.loads(bytes(response.body or b""))
-    except ValueError:
-        return {}
-    error = body.get("error") if isinstance(body, dict) else None
-    return error if isinstance(error, dict) else {}
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds, if the header gives whole seconds, as the platform does; bounded, for it is not ours."""
-    if value is None or not value.strip().isascii() or not value.strip().isdecimal():
-        return None
-    return min(float(value), _MAX_RETRY_AFTER)
 
 
 def _farewell(stream: _Stream) -> str:

@@ -210,6 +210,6 @@ class Decoder:
             self._counters.discarded[DiscardReason.ODD] += 1
             return None
         frame = run.frame // width
-        chunk = Chunk(run.at, decode(codec, run.payload), frame, run.lost * frame)
+        chunk = Chunk(run.at, decode(codec, run.payload), frame, run.lost * frame, run.waited)
         self._counters.arrived(run.at, chunk.samples)
         return chunk

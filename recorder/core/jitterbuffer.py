@@ -35,9 +35,14 @@ class JitterBuffer:
         self._ready: list[Run] = []
         self._gathering: list[bytes] = []
         self._gathered_at = 0.0
+        self._read = (0.0, 0.0)  # when packets were last put, and how long they may have waited
 
-    def put(self, packets: Sequence[Packet], at: float) -> list[Run]:
-        """Take the packets of one read that arrived at `at`; return what is now in order."""
+    def put(self, packets: Sequence[Packet], at: float, waited: float = 0.0) -> list[Run]:
+        """Take the packets of one read at `at`; return what is now in order.
+
+        They may have lain unread for `waited` seconds before.
+        """
+        self._read = (at, waited)
         position = 0
         while position < len(packets):
             run = self._next_in_order(packets, position)
@@ -169,7 +174,9 @@ class JitterBuffer:
         """Join what was gathered; what is missing by now is missing before the run that begins next."""
         if self._gathering:
             payload = b"".join(self._gathering)
-            self._ready.append(Run(self._gathered_at, payload, len(self._gathering[-1]), self._lost_before))
+            waited = self._read[1] if self._gathered_at == self._read[0] else 0.0
+            frame = len(self._gathering[-1])
+            self._ready.append(Run(self._gathered_at, payload, frame, self._lost_before, waited))
             self._gathering.clear()
         self._lost_before, self._missing = self._missing, 0
 

@@ -57,12 +57,14 @@ class Run:
         payload: the payloads joined, still coded.
         frame: bytes of the last of them, the measure for a packet that is missing.
         lost: how many packets are known to be missing just before this run.
+        waited: seconds that it may have lain unread before `at`.
     """
 
     at: float
     payload: bytes
     frame: int
     lost: int = 0
+    waited: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +76,14 @@ class Chunk:
         pcm: 16-bit little-endian samples.
         frame: samples of its last packet.
         lost: samples estimated to be missing just before it.
+        waited: seconds that it may have lain unread before `at`.
     """
 
     at: float
     pcm: bytes
     frame: int
     lost: int = 0
+    waited: float = 0.0
 
     @property
     def samples(self) -> int:

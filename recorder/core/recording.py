@@ -99,9 +99,15 @@ class Recording:
         return []
 
     def receive(
-        self, messages: Sequence[bytes], now: float, discarded: Mapping[DiscardReason, int] | None = None
+        self,
+        messages: Sequence[bytes],
+        now: float,
+        discarded: Mapping[DiscardReason, int] | None = None,
+        waited: float = 0.0,
     ) -> list[Event]:
         """Take the binary messages of one read, and the counts of what was no binary message.
+
+        `waited` is how many seconds they may have lain unread before `now`.
 
         Raises:
             RuntimeError: there is no connection that they could have come over.
@@ -123,7 +129,7 @@ class Recording:
         if packets:
             self._heard_at = now
             connection.heard = True
-            events += self._place(connection, connection.jitter_buffer.put(packets, now), now)
+            events += self._place(connection, connection.jitter_buffer.put(packets, now, waited), now)
         return events
 
     def disconnected(self, now: float) -> list[Event]:
@@ -143,9 +149,9 @@ class Recording:
         events: list[Event] = []
         if self._connection:
             events += self._place(self._connection, self._connection.jitter_buffer.tick(now), now)
-            events += self._write(self._timeline.tick(now))
         for reason, closed_by, due in self._absences():
             if now >= due:
+                events += self._write(self._timeline.flush())
                 events += self._segmenter.close(closed_by)
                 self._absent = reason
                 break
@@ -164,7 +170,7 @@ class Recording:
     def next_deadline(self) -> float | None:
         """When `tick` should be called if nothing else happens before, monotonic seconds; None: never."""
         dues: list[float | None] = [due for _, _, due in self._absences()]
-        dues += [self._grid_deadline(), self._timeline.deadline]
+        dues.append(self._grid_deadline())
         if self._connection:
             dues += [self._connection.jitter_buffer.deadline, self._connection.decoder.deadline]
         return min((due for due in dues if due is not None), default=None)

@@ -4,13 +4,14 @@ VoIPBIN's sequence numbers never show loss and its RTP timestamps count bytes, s
 The measure is the *lag*: samples that the time since the origin would have brought, less samples that came.
 While audio flows, the least lag (that of the packet delayed least) stays where it is. A sudden rise that is
 made good by a burst was a delay: nothing was lost. A rise that stays is a gap of just that length. A slow
-change is the drift of the sender's clock: it moves the UTC of later samples and never a sample.
+change is the drift of the sender's clock: it moves the UTC of later samples and never a sample. Audio that
+may have lain unread for a while seems later than it came; only what is late beyond that counts.
 
 To tell these apart the timeline may hold audio back: a recorder has no playout deadline.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from recorder.core.media import SAMPLE_RATE
@@ -63,6 +64,7 @@ class _Hold:
         self.chunks: list[Chunk] = []
         self.samples = 0
         self.least_lag = math.inf
+        self.least_sure = math.inf  # had it waited unread as long as it can have
         self._least_before = math.inf
 
     def add(self, chunk: Chunk, lag: float) -> None:
@@ -71,6 +73,7 @@ class _Hold:
         self.chunks.append(chunk)
         self.samples += chunk.samples + chunk.lost
         self.least_lag = min(self.least_lag, lag)
+        self.least_sure = min(self.least_sure, lag - chunk.waited * SAMPLE_RATE)
 
     def catching_up(self, now: float) -> bool:
         """Whether the lag still falls clearly faster than jitter lets it; if so, look again later."""
@@ -97,6 +100,7 @@ class Timeline:
         self._pending_since = 0.0
         self._hold: _Hold | None = None
         self._interrupted = True  # the next audio must be weighed, whatever its lag
+        self._late_since: float | None = None  # since when no audio came that did not seem late
         self._window: tuple[float, float] | None = None  # its begin and its least lag
         self._drifted = 0.0  # samples of drift ...
         self._drifted_over = 0.0  # ... in so many seconds of flow
@@ -110,41 +114,34 @@ class Timeline:
         """Take audio in the order of its arrival; return what can be placed by now, in order."""
         if self._origin is None:
             self._origin = chunk.at - chunk.samples / SAMPLE_RATE
+        placed = self._weigh(chunk)
         chunk = self._bounded(chunk)
         lag = self._lag(chunk)
         excess = lag - self._reference - self._phase
-        if self._hold is None and (self._interrupted or excess > TOLERANCE * SAMPLE_RATE):
+        if self._hold is None and (self._interrupted or self._is_late(chunk, excess)):
             reason = GapReason.DISCONNECTED if self._interrupted else GapReason.STALLED
             self._hold = _Hold(reason, chunk.at)
         if self._hold is None:
             self._follow(chunk.at, lag - self._reference)
-            return self._placed(chunk)
+            return placed + self._placed(chunk)
         self._hold.add(chunk, lag)
         if self.position and excess <= TOLERANCE * SAMPLE_RATE:
-            return self._release(self._hold, gap=0)
-        return self.tick(chunk.at)
-
-    def tick(self, now: float) -> list[Placed]:
-        """Return what has been weighed long enough."""
-        hold = self._hold
-        if hold is None or now < hold.decide_at or hold.catching_up(now):
-            return []
-        return self._decide(hold)
+            return placed + self._release(self._hold, gap=0)
+        return placed
 
     def flush(self) -> list[Placed]:
-        """Decide at once: nothing more will come over this connection."""
-        return self._decide(self._hold) if self._hold else []
+        """Decide at once: nothing more will come for now.
+
+        What little is held may have lain unread; a gap is taken as short as it can have been. If it was
+        longer, the rest of it shows in the gap that follows.
+        """
+        return self._decide(self._hold, self._hold.least_sure) if self._hold else []
 
     def fill(self, samples: int, reason: GapReason) -> Gap:
         """State that nothing will ever be heard of the next `samples` samples."""
         gap = Gap(self.position, samples, reason)
         self.position += samples
         return gap
-
-    @property
-    def deadline(self) -> float | None:
-        """When `tick` should be called next, monotonic seconds."""
-        return self._hold.decide_at if self._hold else None
 
     def time_of(self, position: int) -> float:
         """When the sample at `position` was or will be heard, monotonic seconds.
@@ -189,14 +186,37 @@ class Timeline:
         if not chunk.lost:
             return chunk
         room = self._lag(chunk) + chunk.lost - self._reference - self._phase + TOLERANCE * SAMPLE_RATE / 2
-        return Chunk(chunk.at, chunk.pcm, chunk.frame, max(0, min(chunk.lost, int(room))))
+        return replace(chunk, lost=max(0, min(chunk.lost, int(room))))
 
-    def _decide(self, hold: _Hold) -> list[Placed]:
+    def _weigh(self, chunk: Chunk) -> list[Placed]:
+        """Decide what has been held long enough, unless `chunk` shows that it is still catching up.
+
+        Only audio decides: while none comes, the rest of a burst may still be on its way.
+        """
+        hold = self._hold
+        if (
+            hold is None
+            or chunk.at < hold.decide_at
+            or self._lag(chunk) < hold.least_lag - STEP * SAMPLE_RATE
+        ):
+            return []
+        return [] if hold.catching_up(chunk.at) else self._decide(hold, hold.least_lag)
+
+    def _is_late(self, chunk: Chunk, excess: float) -> bool:
+        """Whether audio lags for certain: beyond what it may have lain unread, or for a while already."""
+        if excess <= TOLERANCE * SAMPLE_RATE:
+            self._late_since = None
+            return False
+        self._late_since = chunk.at if self._late_since is None else self._late_since
+        sure = excess - chunk.waited * SAMPLE_RATE > TOLERANCE * SAMPLE_RATE
+        return sure or chunk.at - self._late_since >= SETTLE
+
+    def _decide(self, hold: _Hold, lag: float) -> list[Placed]:
         if self.position == 0:
             # The first audio of all: there is nothing that it could be late for.
             self._reference = hold.least_lag
             return self._release(hold, gap=0)
-        missing = hold.least_lag - self._reference
+        missing = lag - self._reference
         if missing - self._phase <= TOLERANCE * SAMPLE_RATE:
             return self._release(hold, gap=0)
         # The platform sends whole frames, so whole frames are missing. What rounding leaves goes into the
@@ -208,6 +228,7 @@ class Timeline:
     def _release(self, hold: _Hold, gap: int) -> list[Placed]:
         self._hold = None
         self._interrupted = False
+        self._late_since = None
         phase = hold.least_lag - gap - self._reference
         # Audio that is still catching up has not shown its least lag; the flow before it has.
         self._phase = phase if gap or not self.position else min(phase, self._phase)

@@ -19,38 +19,34 @@ UTC_AT_ZERO: Final = datetime(2026, 11, 22, 15, 2, 30, tzinfo=UTC)
 
 
 class Bench:
-    """A timeline that is ticked when it wants to be, and what it placed. Its wall clock began at zero."""
+    """A timeline, and what it placed. Its wall clock began at zero."""
 
     def __init__(self) -> None:
         self.timeline = Timeline()
         self.timeline.connected(0.0, UTC_AT_ZERO)
         self.gaps: list[Gap] = []
-        self.audio = 0  # samples
+        self.put = 0  # samples
+        self.audio = 0  # of them, those that were placed
         self._end = 0
 
     def place(self, at: float, samples: int = FRAME, lost: int = 0) -> None:
-        self.advance(at)
+        self.put += samples
         self._take(self.timeline.place(Chunk(at, bytes(2 * samples), FRAME, lost)))
 
     def play(self, arrivals: Iterable[float], samples: int = FRAME) -> None:
         for at in arrivals:
             self.place(at, samples)
 
-    def advance(self, to: float) -> None:
-        while (due := self.timeline.deadline) is not None and due <= to:
-            self._take(self.timeline.tick(due))
-            assert self.timeline.deadline is None or self.timeline.deadline > due
-
     def fill(self, seconds: float) -> None:
         self._take([self.timeline.fill(round(seconds * SAMPLE_RATE), GapReason.DISCONNECTED)])
 
     def flush(self) -> None:
         self._take(self.timeline.flush())
-        assert self.timeline.deadline is None
+        assert self.settled
 
     @property
     def settled(self) -> bool:
-        return self.timeline.deadline is None
+        return self.audio == self.put
 
     @property
     def gap_seconds(self) -> list[tuple[float, float]]:
@@ -358,3 +354,61 @@ def test_what_is_held_is_placed_in_order_when_nothing_more_will_come() -> None:
     assert timeline.place(Chunk(1.01, b"cd", 1)) == []
 
     assert timeline.flush() == [Audio(0, b"ab"), Audio(1, b"cd")]
+
+
+def paced(arrivals: Iterable[float], pause: float, offset: float) -> Iterator[tuple[float, int, float]]:
+    """What reads bring that pause after each: when, how many packets, and how long they may have waited."""
+    waiting = 0
+    paused_at = -1.0
+    turn = offset  # when reading goes on after the pause
+    for arrival in arrivals:
+        if waiting and arrival > turn:
+            yield turn, waiting, turn - paused_at
+            paused_at, turn, waiting = turn, turn + pause, 0
+        if arrival > turn or paused_at < 0:
+            yield arrival, 1, 0.0  # reading was on, and nothing came before
+            paused_at = arrival
+            while turn <= arrival:
+                turn += pause
+        else:
+            waiting += 1
+    if waiting:
+        yield turn, waiting, turn - paused_at
+
+
+def play_paced(bench: Bench, arrivals: Iterable[float], pause: float, offset: float) -> None:
+    for at, packets, waited in paced(arrivals, pause, offset):
+        bench.put += packets * FRAME
+        chunk = Chunk(at, bytes(2 * FRAME * packets), FRAME, 0, waited)
+        bench._take(bench.timeline.place(chunk))  # the bench's own way to place has no pause
+
+
+@pytest.mark.parametrize("pause", [0.1, 0.25, 0.5])
+@pytest.mark.parametrize("offset", [0.0, 0.03, 0.09])
+@pytest.mark.parametrize("stall", [0.3, 2.0])
+def test_a_burst_after_a_stall_inserts_nothing_though_reads_pause(
+    pause: float, offset: float, stall: float
+) -> None:
+    bench = Bench()
+    arrivals = [*steady(0.0, 10.1), *[10.1 + stall] * round(stall * 50), *steady(10.1 + stall, 20.0)]
+
+    play_paced(bench, arrivals, pause, offset)
+    bench.flush()
+
+    assert bench.gaps == []
+
+
+@pytest.mark.parametrize("pause", [0.1, 0.25, 0.5])
+@pytest.mark.parametrize("offset", [0.0, 0.03, 0.09])
+@pytest.mark.parametrize("stall", [0.3, 2.0])
+def test_a_stall_without_a_burst_is_one_gap_though_reads_pause(
+    pause: float, offset: float, stall: float
+) -> None:
+    bench = Bench()
+
+    play_paced(bench, [*steady(0.0, 10.1), *steady(10.1 + stall, 20.0)], pause, offset)
+    bench.flush()
+
+    ((begin, length),) = bench.gap_seconds
+    assert length == pytest.approx(stall, abs=2 * PACKET)
+    assert begin == pytest.approx(10.1, abs=pause + SETTLE + 2 * PACKET)
