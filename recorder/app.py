@@ -135,6 +135,10 @@ class _Daemon:
                 "segment recovered: the recorder died while it was open",
                 **{logs.SEGMENT: manifest.name.stem, logs.SAMPLES: manifest.samples},
             )
+        for error in recovery.postponed:
+            _log.error(
+                "a segment cannot be recovered now; the next start tries again", **{logs.ERROR: str(error)}
+            )
         for path in recovery.quarantined:
             _log.error(
                 "file set aside: it is no segment, or too little of one; a person must look at it",
@@ -161,13 +165,19 @@ class _Daemon:
     async def _follow_watchlist(self, supervisor: Supervisor) -> None:
         path = self._settings.watchlist
         # The folder is watched, not the file: an atomic replacement gives the name to another file.
-        async for _ in watchfiles.awatch(
-            path.parent,
-            watch_filter=lambda _, changed: Path(changed).name == path.name,
-            recursive=False,
-            rust_timeout=_WATCHER_ROUND,
-        ):
-            await self._reload(supervisor)
+        try:
+            async for _ in watchfiles.awatch(
+                path.parent,
+                watch_filter=lambda _, changed: Path(changed).name == path.name,
+                recursive=False,
+                rust_timeout=_WATCHER_ROUND,
+            ):
+                await self._reload(supervisor)
+        except (OSError, RuntimeError) as error:
+            # No watcher to be had (inotify's limit), or the folder is gone: recording must not end over it.
+            _log.exception(
+                "the watch list is not followed any more; SIGHUP still reads it", **{logs.ERROR: str(error)}
+            )
 
     async def _obey(self, signals: AsyncIterator[signal.Signals], supervisor: Supervisor) -> None:
         """Return when told to stop."""

@@ -157,9 +157,9 @@ class Conference:
                 case CodecDetected(codec):
                     self._log.info("codec detected", codec=codec.value)
                 case MessagesDiscarded(reason, count):
-                    self._say_rarely("messages discarded", reason, count)
+                    self._say_rarely("messages discarded", reason, **{logs.COUNT: count})
                 case SilenceReady(samples, reason):
-                    self._log.warning("gap", **{logs.REASON: reason.value, logs.SAMPLES: samples})
+                    self._say_rarely("gap", reason, **{logs.SAMPLES: samples})
                     self._urgent = True
                     self._events.append(event)
                 case SamplesReady(pcm):
@@ -209,16 +209,16 @@ class Conference:
         say = {Setback.NOT_LIVE: self._log.info, Setback.REFUSED: self._log.error}.get(
             setback, self._log.warning
         )
-        held_back = self._repeats.admit((setback, reason), self._clock.monotonic())
+        # By the beginning of the reason: further on it may have the id of the request, which never repeats.
+        kind = (setback, reason.partition(",")[0])
+        held_back = self._repeats.admit(kind, self._clock.monotonic())
         if held_back is not None:
             say("no stream", **{logs.STATE: setback.value, logs.REASON: reason, logs.SUPPRESSED: held_back})
 
-    def _say_rarely(self, event: str, reason: str, count: int) -> None:
+    def _say_rarely(self, event: str, reason: str, **values: int) -> None:
         held_back = self._repeats.admit((event, reason), self._clock.monotonic())
         if held_back is not None:
-            self._log.warning(
-                event, **{logs.REASON: str(reason), logs.COUNT: count, logs.SUPPRESSED: held_back}
-            )
+            self._log.warning(event, **{logs.REASON: str(reason), logs.SUPPRESSED: held_back}, **values)
 
 
 class _Heard:

@@ -1,12 +1,13 @@
 """The one door by which blocking calls leave the event loop: one leaf for the network, one for the disk."""
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 import anyio
-import anyio.to_thread
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
@@ -33,7 +34,13 @@ class NetworkThreads:
 
     async def __call__(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
         """See `Offload`."""
-        return await anyio.to_thread.run_sync(call, *arguments, abandon_on_cancel=True, limiter=self._limiter)
+        async with self._limiter:
+            loop = asyncio.get_running_loop()
+            asked = _Call(call, arguments, loop.create_future())
+            # A daemon thread: the interpreter does not wait for it when the process ends.
+            threading.Thread(target=_perform, args=([asked], loop), daemon=True).start()
+            result: Result = await asked.answer
+            return result
 
 
 class DiskThreads:
@@ -95,7 +102,8 @@ def _perform(calls: list[_Call], loop: asyncio.AbstractEventLoop) -> None:
             call.result = call.call(*call.arguments)
         except Exception as error:  # noqa: BLE001  it is raised where the call was asked for
             call.error = error
-    loop.call_soon_threadsafe(_settle, calls)
+    with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits
+        loop.call_soon_threadsafe(_settle, calls)
 
 
 def _settle(calls: list[_Call]) -> None:

@@ -70,12 +70,27 @@ class OpenSegment:
         durable.write_file(self._facts_path, format_manifest(facts))
 
 
+def _is_ours(stem: str) -> bool:
+    try:
+        SegmentName.from_spool_stem(stem)
+    except ValueError:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What a start found of the run before: segments made whole, and files that could not be."""
+    """What a start found of the run before.
+
+    Attributes:
+        recovered: segments that were made whole.
+        quarantined: files that could not be.
+        postponed: why some could not be yet; the next start tries again.
+    """
 
     recovered: tuple[SegmentManifest, ...]
     quarantined: tuple[Path, ...]
+    postponed: tuple[OSError, ...] = ()
 
 
 class SpoolInUse(Exception):
@@ -149,13 +164,18 @@ class Spool:
         """
         recovered: list[SegmentManifest] = []
         quarantined: list[Path] = []
-        for stem, files in self._by_stem().items():
+        postponed: list[OSError] = []
+        for stem, suffixes in self._by_stem().items():
             try:
-                recovered += self._recover(stem, frozenset(files))
+                recovered += self._recover(stem, suffixes)
             except ValueError:
-                quarantined += files.values()
-                self._set_aside(files.values())
-        return Recovery(tuple(recovered), tuple(quarantined))
+                paths = [self.folder / (stem + suffix) for suffix in sorted(suffixes)]
+                quarantined += paths
+                self._set_aside(paths)
+            except OSError as error:
+                # A disk that is full or failing: what is sealed can still be uploaded, and may make room.
+                postponed.append(error)
+        return Recovery(tuple(recovered), tuple(quarantined), tuple(postponed))
 
     def _recover(self, stem: str, suffixes: frozenset[str]) -> Iterator[SegmentManifest]:
         """Bring the files of one segment into a state; yield its manifest if that is now sealed.
@@ -209,17 +229,20 @@ class Spool:
         durable.remove(self._path(name, FACTS_SUFFIX))
         return manifest, hashlib.sha256(data).hexdigest()
 
-    def _by_stem(self) -> dict[str, dict[str, Path]]:
-        """All files of the folder by segment and suffix; what is not a file of ours has the suffix ''."""
-        files: dict[str, dict[str, Path]] = {}
+    def _by_stem(self) -> dict[str, frozenset[str]]:
+        """The suffixes of our files, by segment. What is not ours is not looked at, let alone moved."""
+        files: dict[str, set[str]] = {}
         for path in sorted(self.folder.iterdir()):
-            if path.name.startswith("."):
-                if path.suffix == durable.TEMPORARY_SUFFIX:
-                    path.unlink()
-            elif path.is_file():
-                suffix = next((s for s in _SUFFIXES if path.name.endswith(s)), "")
-                files.setdefault(path.name.removesuffix(suffix), {})[suffix] = path
-        return files
+            name = path.name.removeprefix(".")
+            suffix = next((suffix for suffix in _SUFFIXES if suffix in name), "")
+            stem = name.partition(suffix)[0] if suffix else name
+            if not suffix or not path.is_file() or not _is_ours(stem):
+                continue
+            if path.name.startswith(".") and path.suffix == durable.TEMPORARY_SUFFIX:
+                path.unlink()
+            elif path.name == stem + suffix:
+                files.setdefault(stem, set()).add(suffix)
+        return {stem: frozenset(suffixes) for stem, suffixes in files.items()}
 
     def _path(self, name: SegmentName, suffix: str) -> Path:
         return self.folder / (name.spool_stem + suffix)

@@ -139,8 +139,9 @@ class Uploader:
         try:
             with anyio.fail_after(ATTEMPT_TIMEOUT):
                 await self._network(_upload, self._store, item.segment)
+            await self._finish(item, self._clock.monotonic() - started)
         except (ObjectConflict, ManifestError) as error:
-            await self._set_aside(item, str(error))
+            await self._quarantine(item, str(error))
         except StoreRejected as error:
             self._postpone(item, REFUSED, str(error))
         except StoreError as error:
@@ -148,12 +149,20 @@ class Uploader:
         except TimeoutError:
             self._close(item, f"the store took longer than {ATTEMPT_TIMEOUT:g} s")
         except OSError as error:
-            self._postpone(item, UNAVAILABLE, f"the spool cannot be read: {error}")
-        else:
-            await self._finish(item, self._clock.monotonic() - started)
+            self._spool_failed(item, error)
+        except Exception:  # noqa: BLE001  whatever it is, recording must not end over it
+            _log.exception("an upload failed in a way nobody expected")
+            self._postpone(item, REFUSED, "an error nobody expected")
         finally:
             self._under_way.discard(item.segment.name)
             self.wake()
+
+    def _spool_failed(self, item: _Item, error: OSError) -> None:
+        if item.segment.audio.exists():
+            self._postpone(item, UNAVAILABLE, f"the spool failed: {error}")
+        else:
+            self._forget(item)
+            _log.error("segment gone before it was uploaded", **{logs.FILE: str(item.segment.audio)})
 
     async def _finish(self, item: _Item, seconds: float) -> None:
         """The bucket has it: let the local copy go, and only then forget about it."""
@@ -173,8 +182,12 @@ class Uploader:
             },
         )
 
-    async def _set_aside(self, item: _Item, reason: str) -> None:
-        await self._disk(self._spool.set_aside, item.segment)
+    async def _quarantine(self, item: _Item, reason: str) -> None:
+        try:
+            await self._disk(self._spool.set_aside, item.segment)
+        except OSError as error:
+            self._postpone(item, REFUSED, f"{reason}; and it cannot be set aside: {error}")
+            return
         self._forget(item)
         _log.error(
             "segment set aside: it cannot be uploaded, and a person must look at it",
@@ -195,7 +208,8 @@ class Uploader:
         delay = item.backoff.delay(pace, self._chance())
         now = self._clock.monotonic()
         item.due = now + delay
-        held_back = self._repeats.admit(reason, now)
+        # By kind, not by text: that has the key in it.
+        held_back = self._repeats.admit(pace, now)
         if held_back is not None:
             say = _log.error if pace is REFUSED else _log.warning
             say(

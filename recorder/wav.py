@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import io
 import math
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,6 @@ import numpy as np
 import soundfile
 
 from recorder.core.media import SAMPLE_RATE, SAMPLE_WIDTH
-from storage.durable import rename, sync_file, temporary
 from storage.manifest import Levels
 
 HEADER_SIZE: Final = 44
@@ -80,9 +80,8 @@ class WavWriter:
     def close(self) -> None:
         """Write the final header. Not yet on the disk: that takes an fsync."""
         try:
-            for position, more in _SIZES_AT:
-                self._file.seek(position)
-                self._append(struct.pack("<I", self.samples * SAMPLE_WIDTH + more))
+            self._file.seek(0)
+            self._append(_sized(self.samples))
         finally:
             self._file.close()
 
@@ -132,23 +131,26 @@ def measure(path: Path) -> Measure:
 def repair(path: Path) -> int:
     """Give a WAV that was never closed the header its length deserves; return its samples.
 
-    A sample of which only half was written is cut off. The file is replaced at once or not at all, so that a
-    repair that is interrupted can be begun again.
+    A sample of which only half was written is cut off. Done in place, for the disk may be full, and harmless
+    when it is interrupted or done again: only the header is written, and it says what the file holds.
     """
-    aside = temporary(path)
-    try:
-        writer = WavWriter(aside)
-        with path.open("rb") as file:
-            file.seek(HEADER_SIZE)
-            while block := file.read(_BLOCK):
-                writer.write(block[: len(block) // SAMPLE_WIDTH * SAMPLE_WIDTH])
-        writer.close()
-        sync_file(aside)
-        rename(aside, path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-    return writer.samples
+    with path.open("r+b", buffering=0) as file:
+        size = file.seek(0, io.SEEK_END)
+        samples = max(0, size - HEADER_SIZE) // SAMPLE_WIDTH
+        if samples:
+            file.truncate(HEADER_SIZE + samples * SAMPLE_WIDTH)
+            file.seek(0)
+            file.write(_sized(samples))
+            os.fsync(file.fileno())
+    return samples
+
+
+def _sized(samples: int) -> bytes:
+    """The header of a file of so many samples."""
+    header = bytearray(_HEADER)
+    for position, more in _SIZES_AT:
+        struct.pack_into("<I", header, position, samples * SAMPLE_WIDTH + more)
+    return bytes(header)
 
 
 def _decibels(amplitude: float) -> float | None:

@@ -6,7 +6,6 @@ each read is stamped once and becomes one batch. The URL may hold a credential a
 
 import asyncio
 import ssl
-from collections import deque
 from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -23,6 +22,7 @@ from recorder.connection import Batch, ConnectionLost, ConnectionRefused, Setbac
 from recorder.core.packets import DiscardReason
 from recorder.credential import Credential, CredentialKind
 from recorder.frames import MAX_MESSAGE, FrameSplitter
+from recorder.inbox import Inbox
 from recorder.pacing import ReadClock
 from recorder.redaction import Redaction
 from recorder.refusal import refusal
@@ -58,16 +58,14 @@ class _Stream(ClientConnection):
         self._reads = reads
         self._paced = True
         self._ending = False
+        self._pausing = False
         self._paused_at: float | None = None
         self._resumed_at: float | None = None
         self._head = b""
         self._splitter: FrameSplitter | None = None
         self._fragments: list[bytes] | None = None
         self._gathered = 0
-        self._batches: deque[Batch] = deque()
-        self._pending = 0
-        self._waiter: asyncio.Future[None] | None = None
-        self.ended = False
+        self._inbox = Inbox(self.loop)
 
     # What the event loop calls
 
@@ -91,23 +89,30 @@ class _Stream(ClientConnection):
             super().data_received(others)
             self._expect_the_end()
         self._keep(self._splitter, at)
-        self._paused_at = self._resumed_at = None
-        if self._paced and not self.transport.is_closing():
-            self.transport.pause_reading()
-            self._paused_at = at
+        if self._paced and not self._pausing:
+            # Not at once: under TLS this may be what was left in the engine, and the socket comes after it.
+            self._pausing = True
+            self.loop.call_soon(self._pause)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing more will come."""
         super().connection_lost(exc)
         self._reads.leave(self)
-        self.ended = True
-        self._wake()
+        self._inbox.end()
 
-    # What the clock of reads calls
+    # What the clock of reads calls, or leads to
+
+    def _pause(self) -> None:
+        self._pausing = False
+        if self._paced and not self.transport.is_closing():
+            self.transport.pause_reading()
+            self._paused_at, self._resumed_at = self._clock.monotonic(), None
 
     def resume(self) -> None:
         """Read what has come, unless too much of what came before is still waiting here."""
-        if self._pending < MAX_PENDING and not self.ended and not self.transport.is_closing():
+        if self._paused_at is None or self._resumed_at is not None or self.transport.is_closing():
+            return
+        if self._inbox.pending < MAX_PENDING:
             self.transport.resume_reading()
             self._resumed_at = self._clock.monotonic()
 
@@ -128,39 +133,16 @@ class _Stream(ClientConnection):
         Raises:
             ConnectionLost: there is none and there will be none.
         """
-        if self._batches or self.ended:
-            # A backlog is taken without waiting: other tasks, and whoever stops us, must have their turn.
-            await asyncio.sleep(0)
-        else:
-            await self._wait(within)
-        if self._batches:
-            batch = self._batches.popleft()
-            self._pending -= sum(map(len, batch.messages))
-            return batch
-        if self.ended:
+        batch = await self._inbox.take(within)
+        if batch is None and self._inbox.ended:
             raise ConnectionLost(_farewell(self))
-        return None
+        return batch
 
     async def hang_up(self) -> None:
         """Send Close, and read whatever comes before the answer."""
         self._paced = False
         self.resume()
         await self.close()
-
-    async def _wait(self, within: float | None) -> None:
-        """Wait for a batch or the end, without a task or a scope: this is done several times a second."""
-        self._waiter = self.loop.create_future()
-        timer = None if within is None else self.loop.call_later(within, self._wake)
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-            if timer:
-                timer.cancel()
-
-    def _wake(self) -> None:
-        if self._waiter and not self._waiter.done():
-            self._waiter.set_result(None)
 
     def _shake_hands(self, data: bytes) -> bytes:
         """Give the library the response's head, to its end and not a byte more; return what follows it.
@@ -193,8 +175,8 @@ class _Stream(ClientConnection):
             self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
 
     def _waited(self, at: float) -> float:
-        """Seconds that what was read at `at` may have waited: the pause, if it was there when that ended."""
-        if self._paused_at is None or self._resumed_at is None or at - self._resumed_at > PROMPT:
+        """Seconds that what was read at `at` may have waited: the pause, unless it came well after that."""
+        if self._paused_at is None or at - (self._resumed_at or at) > PROMPT:
             return 0.0
         return at - self._paused_at
 
@@ -218,12 +200,9 @@ class _Stream(ClientConnection):
     def _keep(self, splitter: FrameSplitter, at: float) -> None:
         if not splitter.messages and not splitter.discarded:
             return
-        batch = Batch(at, splitter.messages, dict(splitter.discarded), self._waited(at))
+        self._inbox.put(Batch(at, splitter.messages, dict(splitter.discarded), self._waited(at)))
         splitter.messages = []
         splitter.discarded.clear()
-        self._batches.append(batch)
-        self._pending += sum(map(len, batch.messages))
-        self._wake()
 
 
 class WebSocketConnection:

@@ -158,7 +158,7 @@ def died_between_the_two_discards(spool: Spool) -> None:
 
 def died_in_a_repair(spool: Spool) -> None:
     write_segment(spool, seal=False)
-    (spool.folder / ".anything.wav.open.0123.tmp").write_bytes(b"half")
+    (spool.folder / f".{facts().name.spool_stem}.facts.0123.tmp").write_bytes(b"half")
 
 
 def lost_its_facts(spool: Spool) -> None:
@@ -183,6 +183,7 @@ def manifest_is_damaged(spool: Spool) -> None:
 
 def a_stranger(spool: Spool) -> None:
     (spool.folder / "notes.txt").write_bytes(b"hello")
+    (spool.folder / ".bashrc.tmp").write_bytes(b"alias")
 
 
 SEALED = ["X.json", "X.wav"]
@@ -201,7 +202,7 @@ SEALED = ["X.json", "X.wav"]
         (facts_are_damaged, [f"{QUARANTINE}/X.facts", f"{QUARANTINE}/X.wav.open"]),
         (lost_its_manifest, [f"{QUARANTINE}/X.wav"]),
         (manifest_is_damaged, [f"{QUARANTINE}/X.json", f"{QUARANTINE}/X.wav"]),
-        (a_stranger, [f"{QUARANTINE}/notes.txt"]),
+        (a_stranger, ["notes.txt"]),
     ],
 )
 def test_recovery_brings_every_accident_to_an_end_and_a_second_one_changes_nothing(
@@ -213,6 +214,17 @@ def test_recovery_brings_every_accident_to_an_end_and_a_second_one_changes_nothi
     assert files(spool) == left
     spool.recover()
     assert files(spool) == left
+
+
+def test_what_is_not_ours_is_neither_moved_nor_deleted(spool: Spool) -> None:
+    strangers = [spool.folder / name for name in ("recorder.toml", "music.wav", ".bashrc.tmp", "a.json")]
+    for path in strangers:
+        path.write_bytes(b"theirs")
+
+    spool.recover()
+
+    assert [path.read_bytes() for path in strangers] == [b"theirs"] * 4
+    assert list(spool.sealed()) == []
 
 
 def test_quarantine_deletes_nothing(spool: Spool) -> None:
