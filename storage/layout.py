@@ -233,7 +233,7 @@ class _Line:
         if end <= self._at:
             return
         if start > self._at:
-            self._pause(start, self._reason_before(run.segments[0]))
+            self._wait_for(run.segments[0], start)
         self._pieces.extend(run.cuts(self._at, end))
         self._at = end
         self._last = run
@@ -251,6 +251,20 @@ class _Line:
         if samples:
             self._pieces.append(Pause(self._at, samples, reason))
         self._at = until
+
+    def _wait_for(self, segment: SegmentManifest, start: datetime) -> None:
+        """Account for the time until `start`, at which `segment` begins.
+
+        A segment answers for the seconds that it says it was opened after. What lies before them, as the time
+        between two lives of a recorder, is what came of the segment before.
+        """
+        reason = self._reason_before(segment)
+        if segment.opened_after and reason == segment.opened_after.reason.value:
+            answered = min(segment.opened_after.seconds, (start - self._at).total_seconds())
+            since = start - timedelta(seconds=answered)
+            if since - self._at > LABEL_TOLERANCE:
+                self._pause(since, self._reason_after())
+        self._pause(start, reason)
 
     def _reason_before(self, segment: SegmentManifest) -> str:
         if self._is_damaged(segment.started_at):

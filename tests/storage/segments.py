@@ -66,6 +66,7 @@ def manifest(
     number: int = 0,
     name: str | None = None,
     opened_after: OpenedAfterReason | None = OpenedAfterReason.START,
+    away: float = 3600.0,
     closed_by: ClosedBy = ClosedBy.STOPPED,
     ledger: Iterable[LedgerEntry] = (),
     audio: bytes | None = None,
@@ -83,7 +84,7 @@ def manifest(
         encapsulation="rtp",
         codec="ulaw",
         ledger=tuple(ledger),
-        opened_after=OpenedAfter(reason=opened_after, seconds=1) if opened_after else None,
+        opened_after=OpenedAfter(reason=opened_after, seconds=away) if opened_after else None,
         closed_by=closed_by,
         audio=Audio(
             key=SegmentName(watch, started_at, recorder, number).audio_key,

@@ -192,6 +192,26 @@ def test_before_and_after_all_audio_there_is_silence_with_a_reason(
     assert result.complete == (MISSING not in expected)
 
 
+@pytest.mark.parametrize(
+    ("closed_by", "between"),
+    [(ClosedBy.CRASH, "crash"), (ClosedBy.STOPPED, "stopped"), (ClosedBy.GRID, UNACCOUNTED)],
+)
+def test_a_segment_answers_for_the_time_it_waited_and_for_none_before(
+    closed_by: ClosedBy, between: str
+) -> None:
+    store = MemoryStore()
+    first, second = speech(RATE), speech(RATE)
+    store_segment(store, first, manifest(first, closed_by=closed_by))
+    store_segment(store, second, manifest(second, NOON + seconds(60), number=1, away=2.5))
+
+    _, result = fetch(store, NOON, NOON + seconds(61))
+
+    assert reasons(result) == [
+        (RATE, 56 * RATE + RATE // 2, between),
+        (57 * RATE + RATE // 2, 2 * RATE + RATE // 2, "start"),
+    ]
+
+
 def three_in_a_row(store: MemoryStore) -> tuple[list[Samples], list[SegmentManifest]]:
     parts = [speech(RATE, number) for number in range(3)]
     segments: list[SegmentManifest] = []

@@ -68,7 +68,9 @@ def fill(store: ObjectStore) -> Samples:
     store_segment(
         store,
         second,
-        manifest(second, NOON + seconds(70), number=1, name="board", opened_after=OpenedAfterReason.IDLE),
+        manifest(
+            second, NOON + seconds(70), number=1, name="board", opened_after=OpenedAfterReason.IDLE, away=60.0
+        ),
     )
     call = speech(RATE, 3)
     store_segment(store, call, manifest(call, NOON + timedelta(days=1), watch=CALL))
@@ -135,7 +137,7 @@ def test_lists_the_segments_of_one(bucket: Path) -> None:
     assert title == f"conference {BOARD.id} (board): 1 segments"
     assert segment.split() == [
         *("2026-11-22", "12:01:10.000", "0:00:05.000", "rec-a", "ulaw"),
-        *("stopped", "idle", "0:00:01.000"),
+        *("stopped", "idle", "0:01:00.000"),
     ]
 
 

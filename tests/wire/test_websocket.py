@@ -131,6 +131,31 @@ async def test_what_reached_the_socket_before_the_end_is_received(reset: bool) -
     assert messages(batches) == MESSAGES
 
 
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+@pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
+async def test_what_came_while_reading_paused_is_received_though_the_peer_is_gone(
+    reset: bool, secure: bool, tls: ssl.SSLContext, authority: trustme.CA, tmp_path: Path
+) -> None:
+    heard = anyio.Event()
+
+    async def play(peer: Peer) -> None:
+        await peer.send(peer.accept + frame(MESSAGES[0]))
+        await heard.wait()  # from here on the client pauses
+        await peer.send(b"".join(map(frame, MESSAGES[1:])))
+        await anyio.sleep(0.05)  # so that it is in the client's socket, not in ours
+        if reset:
+            peer.reset()
+
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    async with raw_server(play, tls=tls if secure else None) as server:
+        connection = await connector(server.url, ca_file=tmp_path / "ca.pem").connect(WATCH)
+        batches = [await receive(connection)]
+        heard.set()
+        batches += await receive_all(connection)
+
+    assert messages(batches) == MESSAGES
+
+
 async def test_what_is_no_audio_is_counted_and_ends_nothing() -> None:
     async def play(peer: Peer) -> None:
         await peer.send(peer.accept + frame(b"hello", opcode=0x81) + frame(MESSAGES[0]))
