@@ -285,6 +285,9 @@ def main() -> None:
     """Run the command. What goes wrong is one line on standard error, and an exit code."""
     try:
         app()
+    except OverflowError:
+        report.console(stderr=True).print("recordings: a time lies outside of the years 1 to 9999")
+        sys.exit(_FAILED)
     except (StoreError, NothingRecorded, OSError) as error:
         report.console(stderr=True).print(f"recordings: {error}")
         sys.exit(_FAILED)

@@ -1,5 +1,7 @@
 """The life of the process: stopped, killed, starved of its store, told of another watch list."""
 
+import asyncio
+import contextlib
 import json
 import signal
 import subprocess
@@ -159,3 +161,30 @@ def test_nothing_starts_with_a_broken_configuration(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "spool").exists()
+
+
+async def test_a_store_that_hangs_holds_up_neither_the_recording_nor_the_stop(tmp_path: Path) -> None:
+    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.read(-1)
+        writer.close()
+
+    store = await asyncio.start_server(never_answer, "127.0.0.1", 0)
+    port = store.sockets[0].getsockname()[1]
+    async with store, simulate(Platform(Programme(conference(1), Tape.speech("standup")))) as server:
+        site = Site(
+            tmp_path,
+            server.url,
+            "s3://recordings/hung",
+            environment={"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"},
+            recording={"drain_timeout": "1s"},
+            storage={"endpoint_url": f"http://127.0.0.1:{port}"},
+        )
+        site.write([(conference(1), SLN)])
+        async with running(site) as daemon:
+            await daemon.said_of("segment sealed", 1)
+            began = anyio.current_time()
+            assert await daemon.stop() == 0
+            assert anyio.current_time() - began < 15, "not the minute that the store may take to answer"
+
+    assert len(list(site.spool.glob("*.wav"))) >= 2, "nothing was let go"

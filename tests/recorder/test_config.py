@@ -468,3 +468,13 @@ def test_whatever_bytes_a_file_holds_it_is_loaded_or_refused(
     path = tmp_path_factory.getbasetemp() / "bytes.toml"
     path.write_bytes(content)
     assert_loaded_or_refused(path)
+
+
+@pytest.mark.parametrize("scheme", ["ws", "WS", "Ws"])
+def test_an_insecure_address_needs_permission_however_it_is_written(tmp_path: Path, scheme: str) -> None:
+    path = write_configuration(tmp_path, CONFIG.replace("wss://", f"{scheme}://"))
+
+    (problem,) = refusal(path).problems
+
+    assert problem.key == "voipbin.url"
+    assert "allow_insecure" in problem.message
