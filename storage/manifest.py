@@ -39,8 +39,6 @@ class GapReason(StrEnum):
     """The connection stood, and less audio came than time passed."""
     LOST = "lost"
     """Sequence numbers show that packets did not arrive."""
-    CRASH = "crash"
-    """The recorder died; the tail of what it held is gone."""
 
 
 class OpenedAfterReason(StrEnum):

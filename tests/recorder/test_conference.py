@@ -3,9 +3,8 @@
 import itertools
 import random
 import wave
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
-from pathlib import Path
 
 import anyio
 import pytest
@@ -22,7 +21,7 @@ from recorder.writer import SegmentWriter
 from storage.manifest import ClosedBy, OpenedAfterReason, SegmentManifest, WatchFacts
 from storage.names import WatchId, WatchKind
 from tests.recorder.scripted import Counter, Script, ScriptedPlatform, pcm, talk
-from tests.virtual import BEGIN, Inline, VirtualLoop, virtual_clock
+from tests.virtual import BEGIN, Inline, virtual_clock
 
 WATCH = Watch(
     WatchId(WatchKind.CONFERENCE, "1ed12456-eb4b-11ee-bba8-1bfb2838807a"),
@@ -32,18 +31,6 @@ WATCH = Watch(
 )
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, object]]:
-    return "asyncio", {"loop_factory": VirtualLoop}
-
-
-@pytest.fixture
-def spool(tmp_path: Path) -> Iterator[Spool]:
-    spool = Spool(tmp_path / "spool")
-    yield spool
-    spool.release()
 
 
 async def record(

@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -49,13 +49,6 @@ def write_segment(spool: Spool, *, seal: bool = True) -> None:
         spool.seal(segment, facts(samples=SAMPLES), None)
     else:
         segment.wav.abandon()
-
-
-@pytest.fixture
-def spool(tmp_path: Path) -> Iterator[Spool]:
-    spool = Spool(tmp_path / "spool")
-    yield spool
-    spool.release()
 
 
 def test_the_state_is_the_name(spool: Spool) -> None:

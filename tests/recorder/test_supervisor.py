@@ -9,14 +9,8 @@ from recorder.core.media import CodecChoice, Encapsulation
 from recorder.supervisor import Supervisor
 from recorder.watchlist import Watch, WatchList
 from storage.names import WatchId, WatchKind
-from tests.virtual import VirtualLoop
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, object]]:
-    return "asyncio", {"loop_factory": VirtualLoop}
 
 
 def watch(number: int, encapsulation: Encapsulation = Encapsulation.RTP) -> Watch:

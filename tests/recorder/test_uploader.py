@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,21 +18,9 @@ from storage.errors import StoreRejected, StoreUnavailable
 from storage.manifest import ClosedBy, SegmentFacts, WatchFacts, parse_manifest
 from storage.names import WatchKind
 from tests.fakes import MemoryStore
-from tests.virtual import Inline, VirtualLoop, virtual_clock
+from tests.virtual import Inline, virtual_clock
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, object]]:
-    return "asyncio", {"loop_factory": VirtualLoop}
-
-
-@pytest.fixture
-def spool(tmp_path: Path) -> Iterator[Spool]:
-    spool = Spool(tmp_path / "spool")
-    yield spool
-    spool.release()
 
 
 def seal(spool: Spool, number: int, audio: bytes = b"\1\2" * 800) -> SegmentFacts:

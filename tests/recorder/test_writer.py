@@ -6,9 +6,6 @@ import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
-
-import pytest
 
 from recorder.core.events import SamplesReady, SegmentClosed, SegmentOpened, SilenceReady
 from recorder.spool import Spool
@@ -32,13 +29,6 @@ def facts(number: int, samples: int = 0, *ledger: LedgerEntry) -> SegmentFacts:
         ledger=ledger,
         closed_by=ClosedBy.GRID,
     )
-
-
-@pytest.fixture
-def spool(tmp_path: Path) -> Iterator[Spool]:
-    spool = Spool(tmp_path / "spool")
-    yield spool
-    spool.release()
 
 
 @contextmanager
