@@ -30,6 +30,7 @@ INSTALLED = [command for command in COMMANDS if command.startswith(("conference-
 RUN_ELSEWHERE = [
     "conference-recorder run --config recorder.toml",  # tests/daemon
     "pip install .",  # by the first of the two commands, and CI by the second
+    ".venv/bin/python -m tests.bench density --streams 300 --seconds 60",  # a shorter one, below
 ]
 
 
@@ -106,6 +107,22 @@ def test_the_simulator_says_how_it_is_used() -> None:
 
     assert result.returncode == 0
     assert "--conference" in result.stdout
+
+
+def test_the_benchmark_measures_and_loses_no_sample() -> None:
+    arguments = ["density", "--streams", "5", "--seconds", "1"]
+
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.bench", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stderr
+    (ours,) = (line for line in result.stdout.splitlines() if "conference-recorder, all of it" in line)
+    assert [cell.strip() for cell in ours.split("│")][-2] == "0", "samples lost"
 
 
 def test_what_the_readme_points_at_is_there() -> None:

@@ -82,11 +82,13 @@ class Load:
 def on_one_core(command: list[str], **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process bound to the first core. What is left of it at the end is killed."""
     with subprocess.Popen(
-        ["taskset", "-c", "0", *command],
+        command,
         env={**os.environ, **environment},
         cwd=ROOT,
         stderr=subprocess.DEVNULL,
     ) as process:
+        # At once, before it has threads: they take over what the first one has.
+        os.sched_setaffinity(process.pid, {min(os.sched_getaffinity(0))})
         try:
             yield process
         finally:
