@@ -111,9 +111,13 @@ class Uploader:
             await self._one_less.wait()
 
     async def _look(self) -> None:
-        """Learn of what is sealed. The spool is the list; nothing that was forgotten here is forgotten."""
+        """Learn of what is sealed. The spool is the list; nothing that was forgotten here is forgotten.
+
+        What has left the spool since it was listed has been dealt with, and must not come back.
+        """
         for segment in await self._disk(lambda: list(self._spool.sealed())):
-            self._items.setdefault(segment.name, _Item(segment))
+            if segment.name not in self._items and segment.audio.exists():
+                self._items[segment.name] = _Item(segment)
 
     def _start(self, tasks: TaskGroup) -> float:
         """Start what is due and return the seconds until something else is."""

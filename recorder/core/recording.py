@@ -50,7 +50,7 @@ class RecordingSettings:
     idle_after: float
 
 
-class _Reception:
+class _Stages:
     """The stages that die with a connection."""
 
     def __init__(self, choice: CodecChoice, counters: ReceptionCounters, before: Codec | None) -> None:
@@ -75,7 +75,7 @@ class Recording:
         self._counters = ReceptionCounters()
         self._timeline = Timeline()
         self._segmenter = Segmenter(identity, settings.segment, numbers, self._take_reception)
-        self._connection: _Reception | None = None
+        self._connection: _Stages | None = None
         self._connections = 0
         self._codec: Codec | None = None
         self._heard_at = started  # when audio last arrived, or a connection began that may bring some
@@ -88,7 +88,7 @@ class Recording:
 
     def connected(self, now: float, utc: datetime) -> list[Event]:
         """A connection stands. It proves nothing about audio."""
-        self._connection = _Reception(self._settings.codec, self._counters, self._codec)
+        self._connection = _Stages(self._settings.codec, self._counters, self._codec)
         self._timeline.connected(now, utc)
         self._connections += 1
         self._counters.reconnects += self._connections > 1
@@ -180,21 +180,21 @@ class Recording:
         """What the stream carried when last heard, None before it was known."""
         return self._codec
 
-    def _drain(self, connection: _Reception, now: float) -> list[Event]:
+    def _drain(self, connection: _Stages, now: float) -> list[Event]:
         events = self._place(connection, connection.jitter_buffer.flush(), now)
         for chunk in connection.decoder.flush():
             events += self._detected(connection)
             events += self._write(self._timeline.place(chunk))
         return events + self._write(self._timeline.flush())
 
-    def _place(self, connection: _Reception, runs: Sequence[Run], now: float) -> list[Event]:
+    def _place(self, connection: _Stages, runs: Sequence[Run], now: float) -> list[Event]:
         chunks = connection.decoder.put(runs, now)
         events = self._detected(connection) if chunks else []
         for chunk in chunks:
             events += self._write(self._timeline.place(chunk))
         return events
 
-    def _detected(self, connection: _Reception) -> list[Event]:
+    def _detected(self, connection: _Stages) -> list[Event]:
         codec = connection.decoder.codec
         if codec is None or connection.codec_said:
             return []

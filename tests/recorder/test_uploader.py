@@ -10,6 +10,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from recorder.offload import Arguments, Result
 from recorder.spool import QUARANTINE, Spool
@@ -188,6 +189,29 @@ async def test_the_local_copy_stays_while_the_bucket_does_not_read_back_equal(
 
     left = [path for path in spool.folder.rglob("*.wav") if path.is_file()]
     assert len(left) == 1
+
+
+async def test_what_is_uploaded_while_the_spool_is_listed_is_not_missed_afterwards(spool: Spool) -> None:
+    class SlowListing(Inline):
+        async def __call__(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
+            result = call(*arguments)
+            await anyio.sleep(0.0 if arguments else 1.0)  # the listing is what has none
+            return result
+
+    store = MemoryStore()
+    uploader = Uploader(spool, store, clock=virtual_clock(), disk=SlowListing(), network=Inline(seconds=0.5))
+    with capture_logs() as said:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(uploader.run)
+            for number in range(8):
+                seal(spool, number)
+                uploader.wake()
+                await anyio.sleep(0.7)
+            await uploader.drain()
+            tasks.cancel_scope.cancel()
+
+    assert (len(store.objects), in_spool(spool)) == (16, 0)
+    assert [line["event"] for line in said if line["log_level"] in ("warning", "error")] == []
 
 
 async def test_a_store_that_hangs_is_given_up_and_tried_again(spool: Spool) -> None:
