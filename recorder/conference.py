@@ -120,10 +120,10 @@ class Conference:
         if batch is None:
             self._take(self._recording.tick(self._clock.monotonic()))
         else:
-            if batch.messages and heard.began is None:
+            if batch.rows and heard.began is None:
                 self._log.info("audio began")
             heard.note(batch)
-            self._take(self._recording.receive(batch.messages, batch.at, batch.discarded, batch.waited))
+            self._take(self._recording.receive(batch.rows, batch.at, batch.discarded, batch.waited))
         if self._unwritten >= WRITE_SIZE or self._urgent:
             await self._write()
 
@@ -229,7 +229,7 @@ class _Heard:
         self._last = 0.0
 
     def note(self, batch: Batch) -> None:
-        if batch.messages:
+        if batch.rows:
             self.began = batch.at if self.began is None else self.began
             self._last = batch.at
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from recorder.core.packets import DiscardReason
+from recorder.core.packets import DiscardReason, Row
 from recorder.watchlist import Watch
 
 
@@ -15,15 +15,20 @@ class Batch:
 
     Attributes:
         at: monotonic seconds of the read.
-        messages: whole binary messages, in order.
+        rows: whole binary messages, in order.
         discarded: counts of messages that were not binary or too long to be looked at.
         waited: seconds that they may have lain unread before.
     """
 
     at: float
-    messages: list[bytes] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     discarded: Mapping[DiscardReason, int] = field(default_factory=dict)
     waited: float = 0.0
+
+    @property
+    def size(self) -> int:
+        """Bytes of the messages."""
+        return sum(row.size * row.many for row in self.rows)
 
 
 class Setback(StrEnum):

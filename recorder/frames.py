@@ -8,7 +8,7 @@ protocol to deal with. A frame too long to be audio is never gathered: its bytes
 from collections import Counter
 from collections.abc import Iterator
 
-from recorder.core.packets import DiscardReason
+from recorder.core.packets import DiscardReason, Row
 
 MAX_MESSAGE = 1 << 17
 """Bytes. AudioSocket cannot say more than 65 535, an RTP packet is no longer, and the rest is courtesy."""
@@ -21,12 +21,12 @@ class FrameSplitter:
     """The state of one stream between two reads.
 
     Attributes:
-        messages: whole binary messages, for the caller to take.
+        rows: whole binary messages, for the caller to take.
         discarded: counts of messages that were dropped, for the caller to take.
     """
 
     def __init__(self) -> None:
-        self.messages: list[bytes] = []
+        self.rows: list[Row] = []
         self.discarded: Counter[DiscardReason] = Counter()
         self._rest = b""  # the beginning of a frame that has not come whole
         self._dropping = 0  # bytes still to come of a frame that is not wanted
@@ -35,7 +35,7 @@ class FrameSplitter:
     def split(self, data: bytes) -> Iterator[bytes]:
         """Take the next bytes of the stream; yield those that are for a full implementation, in order.
 
-        What it makes of them may be messages too, which belong after those that are in `messages` by then.
+        What it makes of them may be messages too, which belong after those that are in `rows` by then.
         """
         data = self._rest + data if self._rest else data
         self._rest = b""
@@ -75,10 +75,10 @@ class FrameSplitter:
         if len(data) < payload + length:
             return None
         # Frames of one length lie at one stride: those that begin with the same bytes need no second look.
-        head, stride = data[position:payload], size + length
-        while data.startswith(head, position) and position + stride <= len(data):
-            self.messages.append(data[position + size : position + stride])
+        head, stride, last = data[position:payload], size + length, len(data) - size - length
+        while position <= last and data.startswith(head, position):
             position += stride
+        self.rows.append(Row(data, payload, length, stride, (position + size - payload) // stride))
         return position
 
 

@@ -24,7 +24,7 @@ class Inbox:
     def put(self, batch: Batch) -> None:
         """Add a batch."""
         self._batches.append(batch)
-        self.pending += sum(map(len, batch.messages))
+        self.pending += batch.size
         self._wake()
 
     def end(self) -> None:
@@ -42,7 +42,7 @@ class Inbox:
         if not self._batches:
             return None
         batch = self._batches.popleft()
-        self.pending -= sum(map(len, batch.messages))
+        self.pending -= batch.size
         return batch
 
     async def _wait(self, within: float | None) -> None:

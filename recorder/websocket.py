@@ -19,7 +19,7 @@ from recorder import __version__
 from recorder.clock import Clock
 from recorder.config import AuthForm, VoipbinSettings
 from recorder.connection import Batch, ConnectionLost, ConnectionRefused, Setback
-from recorder.core.packets import DiscardReason
+from recorder.core.packets import DiscardReason, Row
 from recorder.credential import Credential, CredentialKind
 from recorder.frames import MAX_MESSAGE, FrameSplitter
 from recorder.inbox import Inbox
@@ -195,13 +195,13 @@ class _Stream(ClientConnection):
         elif self._gathered > MAX_MESSAGE:
             self._splitter.discarded[DiscardReason.OVERSIZED] += 1
         else:
-            self._splitter.messages.append(b"".join(self._fragments))
+            self._splitter.rows.append(Row.of(b"".join(self._fragments)))
 
     def _keep(self, splitter: FrameSplitter, at: float) -> None:
-        if not splitter.messages and not splitter.discarded:
+        if not splitter.rows and not splitter.discarded:
             return
-        self._inbox.put(Batch(at, splitter.messages, dict(splitter.discarded), self._waited(at)))
-        splitter.messages = []
+        self._inbox.put(Batch(at, splitter.rows, dict(splitter.discarded), self._waited(at)))
+        splitter.rows = []
         splitter.discarded.clear()
 
 

@@ -4,20 +4,17 @@ A recorder has no playout deadline: it waits `WAIT` seconds for a missing packet
 reorder, before it declares it lost. Packets without sequence numbers pass as they come.
 """
 
-from collections.abc import Sequence
-from itertools import count
+from collections import deque
+from collections.abc import Iterable
 
-from recorder.core.packets import DiscardReason, Packet, Run
+from recorder.core.packets import MODULUS, DiscardReason, Packets, Run
 from recorder.core.reception import ReceptionCounters
-from recorder.core.sequence import MAX_MISORDER, MODULUS, RestartProbe, belongs, extend
+from recorder.core.sequence import MAX_MISORDER, RestartProbe, belongs, extend
 
 WAIT = 0.5
 """Seconds to wait for a missing packet. Reordering on real paths stays below a tenth of this."""
 CAPACITY = 128
 """Packets held while one is missing: what `WAIT` can bring at 4 ms a packet, and a bound to memory."""
-
-
-_MOST_RECENT = 4 * MAX_MISORDER
 
 
 class JitterBuffer:
@@ -27,30 +24,29 @@ class JitterBuffer:
         self._counters = counters
         self._ssrc: int | None = None
         self._expected = 0  # extended number of the next packet; set by the first one, whose SSRC is new
-        self._held: dict[int, tuple[Packet, float]] = {}
-        self._recent: dict[int, int | None] = {}  # hash of the payload of each number gone by; None: lost
+        self._held: dict[int, tuple[Packets, float]] = {}  # single packets
+        self._recent: deque[tuple[int, Packets]] = deque()  # what has gone by, with the number after it
         self._probe = RestartProbe()
         self._missing = 0  # packets declared lost since the last one that was gathered
         self._lost_before = 0  # packets lost before those that are being gathered
         self._ready: list[Run] = []
         self._gathering: list[bytes] = []
         self._gathered_at = 0.0
+        self._frame = 0  # bytes of the packet gathered last
         self._read = (0.0, 0.0)  # when packets were last put, and how long they may have waited
 
-    def put(self, packets: Sequence[Packet], at: float, waited: float = 0.0) -> list[Run]:
+    def put(self, arrived: Iterable[Packets], at: float, waited: float = 0.0) -> list[Run]:
         """Take the packets of one read at `at`; return what is now in order.
 
         They may have lain unread for `waited` seconds before.
         """
         self._read = (at, waited)
-        position = 0
-        while position < len(packets):
-            run = self._next_in_order(packets, position)
-            if run:
-                self._accept(packets[position : position + run], at)
+        for packets in arrived:
+            if self._are_next(packets):
+                self._accept(packets, at)
             else:
-                self._put(packets[position], at)
-            position += run or 1
+                for packet in packets.each():
+                    self._put(packet, at)
         self._give_up(at)
         return self._take()
 
@@ -64,7 +60,7 @@ class JitterBuffer:
         while self._held:
             self._skip_to_held()
         for packet, at in self._probe.restarted():
-            self._emit([packet.payload], at)
+            self._emit(packet, at)
         return self._take()
 
     @property
@@ -72,19 +68,14 @@ class JitterBuffer:
         """When `tick` should be called next, monotonic seconds; None while nothing is missing."""
         return min(at for _, at in self._held.values()) + WAIT if self._held else None
 
-    def _next_in_order(self, packets: Sequence[Packet], position: int) -> int:
-        """How many packets from `position` on are the next ones, with nothing held that belongs between."""
-        sequence, ssrc = packets[position].sequence, packets[position].ssrc
-        if sequence is None:
-            return len(packets) - position
-        if ssrc != self._ssrc or self._held or sequence != self._expected % MODULUS:
-            return 0
-        for ahead, packet in enumerate(packets[position:]):
-            if packet.sequence != (sequence + ahead) % MODULUS or packet.ssrc != ssrc:
-                return ahead
-        return len(packets) - position
+    def _are_next(self, packets: Packets) -> bool:
+        """Whether all of them are the next ones, with nothing held that belongs between."""
+        if packets.sequence is None:
+            return True
+        return packets.sequence == self._expected % MODULUS and packets.ssrc == self._ssrc and not self._held
 
-    def _put(self, packet: Packet, at: float) -> None:
+    def _put(self, packet: Packets, at: float) -> None:
+        """Take a single packet, whatever its number."""
         sequence = packet.sequence or 0
         if packet.ssrc != self._ssrc:
             # RFC 3550 section 8: another SSRC is another source, with numbers of its own.
@@ -94,45 +85,59 @@ class JitterBuffer:
         if not belongs(number, self._expected):
             self._suspect(packet, at)
         elif number == self._expected:
-            self._accept([packet], at)
+            self._accept(packet, at)
             self._release()
         elif number > self._expected:
             if number in self._held:
                 self._counters.duplicate += 1
             else:
                 self._held[number] = (packet, at)
-        elif self._recent.get(number) == hash(packet.payload):
+        else:
+            self._put_behind(packet, number, at)
+
+    def _put_behind(self, packet: Packets, number: int, at: float) -> None:
+        """Take a single packet whose number has gone by."""
+        before = self._gone_by(number)
+        if before is None:
+            self._counters.late += 1
+        elif before == packet.payload:
             self._counters.duplicate += 1
-        elif number in self._recent and self._recent[number] is not None:
+        else:
             # A number that was used for other audio is no duplicate: the sender began again close by.
             self._suspect(packet, at)
-        else:
-            self._counters.late += 1
 
-    def _accept(self, packets: Sequence[Packet], at: float) -> None:
-        """Take the next packets: a run of one and a run of many are the same."""
-        payloads = [packet.payload for packet in packets]
-        self._emit(payloads, at)
-        if packets[0].sequence is None:
+    def _accept(self, packets: Packets, at: float) -> None:
+        """Take the next packets: one and many are the same."""
+        self._emit(packets, at)
+        if packets.sequence is None:
             return
         self._counters.discarded[DiscardReason.STRAY] += self._probe.dismiss()
-        self._recent.update(zip(count(self._expected), map(hash, payloads), strict=False))
-        self._expected += len(packets)
-        self._forget()
+        self._expected += packets.many
+        self._recent.append((self._expected, packets))
+        while self._recent[0][0] < self._expected - MAX_MISORDER:
+            self._recent.popleft()
+
+    def _gone_by(self, number: int) -> bytes | None:
+        """The payload that came under a number before, None if it was lost or is long ago."""
+        for end, packets in self._recent:
+            if end - packets.many <= number < end:
+                at = (number - end) * packets.size + len(packets.payload)
+                return packets.payload[at : at + packets.size]
+        return None
 
     def _release(self) -> None:
         while following := self._held.pop(self._expected, None):
             packet, at = following
-            self._accept([packet], at)
+            self._accept(packet, at)
 
-    def _suspect(self, packet: Packet, at: float) -> None:
+    def _suspect(self, packet: Packets, at: float) -> None:
         if not self._probe.suspect(packet, at):
             return
         suspects = self._probe.restarted()
         self._restart(suspects[0][0].sequence or 0)
         for suspect, arrival in suspects:
             self._expected = extend(suspect.sequence or 0, self._expected)
-            self._accept([suspect], arrival)
+            self._accept(suspect, arrival)
 
     def _restart(self, sequence: int) -> None:
         self._ready = self.flush()
@@ -145,28 +150,19 @@ class JitterBuffer:
 
     def _skip_to_held(self) -> None:
         first = min(self._held)
-        self._recent.update(dict.fromkeys(range(self._expected, first)))
         self._missing += first - self._expected
         self._counters.lost += first - self._expected
         self._expected = first
         self._release()
 
-    def _forget(self) -> None:
-        """Keep of the past what a packet may still be compared with; now and then, for it costs a copy."""
-        if len(self._recent) > _MOST_RECENT:
-            oldest = self._expected - MAX_MISORDER
-            self._recent = {number: recent for number, recent in self._recent.items() if number >= oldest}
-
-    def _emit(self, payloads: Sequence[bytes], at: float) -> None:
-        if self._missing or at != self._gathered_at:
-            self._close_run()
-        self._gathered_at = at
-        for payload in payloads:
-            # In 16-bit audio half a sample would shift what follows: it is a run of its own.
-            odd = len(payload) % 2
-            if odd:
+    def _emit(self, packets: Packets, at: float) -> None:
+        # In 16-bit audio half a sample would shift what follows: an odd payload is a run of its own.
+        odd = packets.size % 2
+        for part in packets.each() if odd and packets.many > 1 else (packets,):
+            if odd or self._missing or at != self._gathered_at:
                 self._close_run()
-            self._gathering.append(payload)
+            self._gathered_at, self._frame = at, part.size
+            self._gathering.append(part.payload)
             if odd:
                 self._close_run()
 
@@ -175,8 +171,7 @@ class JitterBuffer:
         if self._gathering:
             payload = b"".join(self._gathering)
             waited = self._read[1] if self._gathered_at == self._read[0] else 0.0
-            frame = len(self._gathering[-1])
-            self._ready.append(Run(self._gathered_at, payload, frame, self._lost_before, waited))
+            self._ready.append(Run(self._gathered_at, payload, self._frame, self._lost_before, waited))
             self._gathering.clear()
         self._lost_before, self._missing = self._missing, 0
 

@@ -13,6 +13,7 @@ What passes between two segments of one recording is silence in a segment; what 
 `opened_after` in the manifest of the segment that ends it.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +23,7 @@ from recorder.core.encapsulation import UNPACK
 from recorder.core.events import CodecDetected, Event, MessagesDiscarded
 from recorder.core.jitterbuffer import JitterBuffer
 from recorder.core.media import SAMPLE_RATE, Codec, CodecChoice
-from recorder.core.packets import DiscardReason, Packet, Run
+from recorder.core.packets import DiscardReason, Packets, Row, Run
 from recorder.core.reception import ReceptionCounters
 from recorder.core.segmenter import Identity, Segmenter, Silence
 from recorder.core.timeline import Audio, Gap, Placed, Timeline
@@ -100,12 +101,12 @@ class Recording:
 
     def receive(
         self,
-        messages: Sequence[bytes],
+        rows: Iterable[Row],
         now: float,
         discarded: Mapping[DiscardReason, int] | None = None,
         waited: float = 0.0,
     ) -> list[Event]:
-        """Take the binary messages of one read, and the counts of what was no binary message.
+        """Take the binary messages of one read, in rows, and the counts of what was no binary message.
 
         `waited` is how many seconds they may have lain unread before `now`.
 
@@ -115,17 +116,19 @@ class Recording:
         connection = self._connection
         if connection is None:
             raise RuntimeError("messages without a connection")
-        refused: dict[DiscardReason, int] = dict(discarded or {})
-        packets: list[Packet] = []
-        for message in messages:
-            unpacked = self._unpack(message)
-            if isinstance(unpacked, Packet):
-                packets.append(unpacked)
-            else:
-                refused[unpacked] = refused.get(unpacked, 0) + 1
-        self._counters.messages += len(messages) + sum((discarded or {}).values())
-        self._counters.discarded.update(refused)
+        refused = Counter(discarded or ())
+        packets: list[Packets] = []
+        for row in rows:
+            self._counters.messages += row.many
+            for unpacked in self._unpack(row):
+                if isinstance(unpacked, Packets):
+                    packets.append(unpacked)
+                else:
+                    refused[unpacked] += 1
         events: list[Event] = [MessagesDiscarded(reason, count) for reason, count in refused.items()]
+        if refused:
+            self._counters.messages += sum((discarded or {}).values())
+            self._counters.discarded.update(refused)
         if packets:
             self._heard_at = now
             connection.heard = True

@@ -1,9 +1,6 @@
 """RTP sequence numbers: 16 bits on the wire, without end in here (RFC 3550 appendix A.1)."""
 
-from recorder.core.packets import Packet
-
-MODULUS = 1 << 16
-"""Sequence numbers have 16 bits."""
+from recorder.core.packets import MODULUS, Packets
 
 MAX_DROPOUT = 3000
 """Packets that may be missing before a number counts as another sequence (appendix A.1)."""
@@ -23,7 +20,7 @@ def belongs(number: int, expected: int) -> bool:
 
 
 class RestartProbe:
-    """Packets whose numbers do not belong, kept until what follows says what they were.
+    """Single packets whose numbers do not belong, kept until what follows says what they were.
 
     Two in a row with consecutive numbers are a restart (appendix A.1). So that no audio is lost over it,
     the first of them is kept here instead of being dropped, as the appendix would. A sender whose numbers
@@ -33,15 +30,15 @@ class RestartProbe:
     CREDULITY = 16
 
     def __init__(self) -> None:
-        self._suspects: list[tuple[Packet, float]] = []
+        self._suspects: list[tuple[Packets, float]] = []
 
-    def suspect(self, packet: Packet, at: float) -> bool:
+    def suspect(self, packet: Packets, at: float) -> bool:
         """Take a packet that does not belong; True when the suspects together are a restart."""
         consecutive = bool(self._suspects) and packet.sequence == _following(self._suspects[-1][0])
         self._suspects.append((packet, at))
         return consecutive or len(self._suspects) >= self.CREDULITY
 
-    def restarted(self) -> list[tuple[Packet, float]]:
+    def restarted(self) -> list[tuple[Packets, float]]:
         """The suspects to go on with after a restart: packets and their arrival."""
         suspects, self._suspects = self._suspects, []
         return suspects
@@ -52,5 +49,5 @@ class RestartProbe:
         return strays
 
 
-def _following(packet: Packet) -> int | None:
+def _following(packet: Packets) -> int | None:
     return None if packet.sequence is None else (packet.sequence + 1) % MODULUS

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import anyio
 
 from recorder.connection import Batch, ConnectionLost, ConnectionRefused
+from recorder.core.packets import Row
 from recorder.watchlist import Watch
 
 FRAME = 160
@@ -57,7 +58,7 @@ class ScriptedConnection:
     async def _play(self, script: AsyncIterator[bytes]) -> None:
         try:
             async for message in script:
-                self._batches.append(Batch(asyncio.get_running_loop().time(), [message]))
+                self._batches.append(Batch(asyncio.get_running_loop().time(), [Row.of(message)]))
                 self._changed.set()
         finally:
             self.ended = True

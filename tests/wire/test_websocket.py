@@ -61,7 +61,7 @@ async def receive_all(connection: WebSocketConnection) -> list[Batch]:
 
 
 def messages(batches: list[Batch]) -> list[bytes]:
-    return [message for batch in batches for message in batch.messages]
+    return [row.cut(0, row.size) for batch in batches for each in batch.rows for row in each.each()]
 
 
 def answer(status: str, body: str = "", **headers: str) -> Callable[[Peer], Awaitable[None]]:

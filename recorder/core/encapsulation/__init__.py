@@ -1,13 +1,17 @@
-"""How audio sits inside a message: one file per way, one table of all."""
+"""How audio sits inside a message: one file per way, one table of all.
 
-from collections.abc import Callable, Mapping
+Each takes a row of messages. Where all of them say the same of themselves they are unpacked in one pass,
+where they do not each is a row of its own: there is one way to read a message, however many come together.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from recorder.core.encapsulation import audiosocket, rtp, sln
 from recorder.core.media import Encapsulation
-from recorder.core.packets import DiscardReason, Packet
+from recorder.core.packets import DiscardReason, Packets, Row
 
-Unpack = Callable[[bytes], Packet | DiscardReason]
+Unpack = Callable[[Row], Iterable[Packets | DiscardReason]]
 
 UNPACK: Final[Mapping[Encapsulation, Unpack]] = {
     Encapsulation.RTP: rtp.unpack,

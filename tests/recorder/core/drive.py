@@ -22,7 +22,7 @@ from recorder.core.events import (
     SilenceReady,
 )
 from recorder.core.media import SAMPLE_RATE, SAMPLE_WIDTH, Codec, CodecChoice, Encapsulation
-from recorder.core.packets import DiscardReason
+from recorder.core.packets import DiscardReason, Row
 from recorder.core.recording import Recording, RecordingSettings
 from recorder.core.segmenter import Identity
 from storage.manifest import GapReason, SegmentFacts, WatchFacts, format_manifest, parse_facts
@@ -55,6 +55,17 @@ def cut(pcm: bytes, samples: int = FRAME) -> list[bytes]:
     """Messages of so many samples, the last one perhaps shorter."""
     size = samples * SAMPLE_WIDTH
     return [pcm[start : start + size] for start in range(0, len(pcm), size)]
+
+
+def rows(messages: Iterable[bytes]) -> list[Row]:
+    """Messages as a read brings them: neighbours of one length lie at one stride, behind their headers."""
+    found = []
+    for size, alike in itertools.groupby(messages, key=len):
+        header = b"\x82" + size.to_bytes(8)
+        data = b"".join(header + message for message in alike)
+        stride = len(header) + size
+        found.append(Row(data, len(header), size, stride, len(data) // stride))
+    return found
 
 
 @dataclass
@@ -112,7 +123,7 @@ class Drive:
         self, messages: Sequence[bytes], at: float, discarded: Mapping[DiscardReason, int] | None = None
     ) -> None:
         self.advance(at)
-        self._perform(self.recording.receive(messages, at, discarded))
+        self._perform(self.recording.receive(rows(messages), at, discarded))
 
     def play(self, messages: Iterable[bytes], at: float, every: float = 0.02) -> float:
         """Receive each message on its own, one `every` seconds from `at` on; return when it ended."""

@@ -1,13 +1,15 @@
 """How audio sits inside a message: vectors for each way; nothing else gets through, and nothing raises."""
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recorder.core.encapsulation import UNPACK
 from recorder.core.media import Encapsulation
-from recorder.core.packets import DiscardReason, Packet
-from tests.recorder.core.drive import DETERMINED
+from recorder.core.packets import DiscardReason, Packets, Row
+from tests.recorder.core.drive import DETERMINED, rows
 
 RTP, SLN, AUDIOSOCKET = Encapsulation.RTP, Encapsulation.SLN, Encapsulation.AUDIOSOCKET
 
@@ -24,6 +26,12 @@ AUDIO = b"\x10\x20\x30\x40"
 def rtp(first: int = 0x80, second: int = 0x60, rest: bytes = AUDIO) -> bytes:
     """The header above with other first bytes, and what follows it."""
     return bytes([first, second]) + HEADER[2:] + rest
+
+
+def unpack(encapsulation: Encapsulation, message: bytes) -> Packets | DiscardReason:
+    """What is in a message that came alone."""
+    [unpacked] = UNPACK[encapsulation](Row.of(message))
+    return unpacked
 
 
 @pytest.mark.parametrize(
@@ -44,18 +52,18 @@ def rtp(first: int = 0x80, second: int = 0x60, rest: bytes = AUDIO) -> bytes:
     ],
 )
 def test_rtp_gives_its_payload_sequence_number_and_source(message: bytes) -> None:
-    assert UNPACK[RTP](message) == Packet(AUDIO, sequence=258, ssrc=42)
+    assert unpack(RTP, message) == Packets(AUDIO, len(AUDIO), sequence=258, ssrc=42)
 
 
 def test_sln_is_all_payload() -> None:
-    assert UNPACK[SLN](AUDIO) == Packet(AUDIO)
+    assert unpack(SLN, AUDIO) == Packets(AUDIO, len(AUDIO))
 
 
 @pytest.mark.parametrize("size", [1, 160, 255, 256, 320, 65535])
 def test_audiosocket_gives_as_much_payload_as_its_length_says(size: int) -> None:
     payload = bytes(size)
 
-    assert UNPACK[AUDIOSOCKET](b"\x10" + size.to_bytes(2) + payload) == Packet(payload)
+    assert unpack(AUDIOSOCKET, b"\x10" + size.to_bytes(2) + payload) == Packets(payload, size)
 
 
 REFUSED = [
@@ -102,15 +110,15 @@ REFUSED = [
 def test_what_is_no_audio_is_refused_with_its_reason(
     encapsulation: Encapsulation, message: bytes, reason: DiscardReason
 ) -> None:
-    assert UNPACK[encapsulation](message) is reason
+    assert unpack(encapsulation, message) is reason
 
 
 @DETERMINED
 @given(encapsulation=st.sampled_from(Encapsulation), message=st.binary(max_size=400))
 def test_any_bytes_give_a_packet_or_a_reason(encapsulation: Encapsulation, message: bytes) -> None:
-    unpacked = UNPACK[encapsulation](message)
+    unpacked = unpack(encapsulation, message)
 
-    if isinstance(unpacked, Packet):
+    if isinstance(unpacked, Packets):
         assert unpacked.payload
         assert unpacked.payload in message
         assert (unpacked.sequence is None) is (encapsulation is not RTP)
@@ -121,10 +129,60 @@ def test_any_bytes_give_a_packet_or_a_reason(encapsulation: Encapsulation, messa
 @DETERMINED
 @given(first=st.integers(0x80, 0xBF), second=st.integers(0, 255), rest=st.binary(max_size=120))
 def test_any_bytes_after_version_2_give_a_packet_or_a_reason(first: int, second: int, rest: bytes) -> None:
-    unpacked = UNPACK[RTP](rtp(first, second, rest))
+    unpacked = unpack(RTP, rtp(first, second, rest))
 
-    assert isinstance(unpacked, Packet) == bool(not isinstance(unpacked, DiscardReason))
-    assert not isinstance(unpacked, Packet) or unpacked.payload in rest
+    assert isinstance(unpacked, Packets) == bool(not isinstance(unpacked, DiscardReason))
+    assert not isinstance(unpacked, Packets) or unpacked.payload in rest
+
+
+def each(unpacked: Iterable[Packets | DiscardReason]) -> list[Packets | DiscardReason]:
+    return [one for some in unpacked for one in (some.each() if isinstance(some, Packets) else (some,))]
+
+
+@st.composite
+def alike(draw: st.DrawFn) -> list[bytes]:
+    """Messages of one length, most of them such as follow each other on a wire, some of them not."""
+    size = draw(st.sampled_from([0, 1, 3, 11, 12, 15, 16, 20]))
+    kinds = draw(st.lists(st.sampled_from(["next", "next", "next", "any", "other"]), max_size=30))
+    sequence, messages = draw(st.integers(65500, 65540)), []
+    for kind in kinds:
+        sequence += draw(st.integers(0, 3)) if kind == "other" else 1
+        first, second = draw(st.sampled_from([(0x80, 0x60)] * 8 + [(0x80, 13), (0xA0, 0x60), (0x10, 0)]))
+        payload = draw(st.binary(min_size=20, max_size=20))
+        message = bytes([first, second]) + (sequence % 65536).to_bytes(2) + payload[:4] + bytes(4) + payload
+        if first == 0x10:  # AudioSocket
+            message = b"\x10" + max(0, size - 3).to_bytes(2) + payload
+        messages.append((payload if kind == "any" else message)[:size])
+    return messages
+
+
+@DETERMINED
+@given(encapsulation=st.sampled_from(Encapsulation), messages=alike())
+def test_a_row_gives_what_its_messages_give_one_by_one(
+    encapsulation: Encapsulation, messages: list[bytes]
+) -> None:
+    single = [unpack(encapsulation, message) for message in messages]
+
+    assert [one for row in rows(messages) for one in each(UNPACK[encapsulation](row))] == single
+
+
+@pytest.mark.parametrize("encapsulation", Encapsulation)
+@pytest.mark.parametrize("first", [0, 258, 65530])
+def test_a_row_of_a_steady_stream_is_unpacked_as_one(encapsulation: Encapsulation, first: int) -> None:
+    counted = [
+        HEADER[:2] + (n % 65536).to_bytes(2) + n.to_bytes(4) + HEADER[8:] for n in range(first, first + 25)
+    ]
+    headers = {RTP: counted, SLN: [b""] * 25, AUDIOSOCKET: [b"\x10\x00\x04"] * 25}[encapsulation]
+    [row] = rows(header + bytes([n] * 4) for n, header in enumerate(headers))
+
+    [packets] = UNPACK[encapsulation](row)
+
+    assert packets == Packets(
+        b"".join(bytes([n] * 4) for n in range(25)),
+        4,
+        first if encapsulation is RTP else None,
+        42 if encapsulation is RTP else None,
+    )
 
 
 def test_the_table_knows_every_encapsulation() -> None:

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recorder.core.jitterbuffer import CAPACITY, WAIT, JitterBuffer
-from recorder.core.packets import DiscardReason, Packet, Run
+from recorder.core.packets import DiscardReason, Packets, Run
 from recorder.core.reception import ReceptionCounters
 from recorder.core.sequence import RestartProbe
 from tests.recorder.core.drive import DETERMINED
@@ -17,9 +17,9 @@ def payload(number: int) -> bytes:
     return number.to_bytes(4)
 
 
-def packet(number: int, *, sequence: int | None = None, ssrc: int = 0) -> Packet:
+def packet(number: int, *, sequence: int | None = None, ssrc: int = 0) -> Packets:
     """A packet whose payload is its own number; its sequence number is the same unless said otherwise."""
-    return Packet(payload(number), (number if sequence is None else sequence) % 65536, ssrc)
+    return Packets(payload(number), 4, (number if sequence is None else sequence) % 65536, ssrc)
 
 
 def numbers(runs: Iterable[Run]) -> list[int]:
@@ -37,11 +37,11 @@ class Bench:
         self.now = 100.0
         self.runs: list[Run] = []
 
-    def put(self, *packets: Packet) -> list[Run]:
+    def put(self, *packets: Packets) -> list[Run]:
         """Packets that arrive one by one."""
         return [run for each in packets for run in self.put_at_once([each])]
 
-    def put_at_once(self, packets: Sequence[Packet]) -> list[Run]:
+    def put_at_once(self, packets: Sequence[Packets]) -> list[Run]:
         """Packets that arrive in one read."""
         self.now += 0.02
         runs = self.buffer.put(packets, self.now)
@@ -121,7 +121,7 @@ def test_packets_in_order_pass_at_once_as_one_run() -> None:
 def test_packets_without_numbers_pass_as_they_come() -> None:
     bench = Bench()
 
-    runs = bench.put_at_once([Packet(payload(3)), Packet(payload(3)), Packet(payload(1))])
+    runs = bench.put_at_once([Packets(payload(3) + payload(3), 4), Packets(payload(1), 4)])
 
     assert numbers(runs) == [3, 3, 1]
 
@@ -129,10 +129,10 @@ def test_packets_without_numbers_pass_as_they_come() -> None:
 def test_a_payload_of_odd_length_is_a_run_of_its_own() -> None:
     bench = Bench()
 
-    runs = bench.put_at_once([Packet(b"ab"), Packet(b"cde"), Packet(b"fg"), Packet(b"hi")])
+    runs = bench.put_at_once([Packets(b"ab", 2), Packets(b"cdefgh", 3), Packets(b"ij", 2), Packets(b"kl", 2)])
 
-    assert [run.payload for run in runs] == [b"ab", b"cde", b"fghi"]
-    assert [run.frame for run in runs] == [2, 3, 2]
+    assert [run.payload for run in runs] == [b"ab", b"cde", b"fgh", b"ijkl"]
+    assert [run.frame for run in runs] == [2, 3, 3, 2]
 
 
 def test_loss_is_declared_after_the_wait_and_where_it_was() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.core.packets import Packet
+from recorder.core.packets import Packets
 from recorder.core.sequence import MAX_DROPOUT, MAX_MISORDER, RestartProbe, belongs, extend
 from tests.recorder.core.drive import DETERMINED
 
@@ -39,7 +39,7 @@ def test_numbers_belong_within_the_bounds_of_rfc_3550(distance: int, does: bool)
 
 def test_two_consecutive_suspects_are_a_restart_and_none_of_them_is_lost() -> None:
     probe = RestartProbe()
-    first, second = Packet(b"ab", 65535, 1), Packet(b"cd", 0, 1)
+    first, second = Packets(b"ab", 2, 65535, 1), Packets(b"cd", 2, 0, 1)
 
     assert probe.suspect(first, 1.0) is False
     assert probe.suspect(second, 1.02) is True
@@ -50,14 +50,14 @@ def test_two_consecutive_suspects_are_a_restart_and_none_of_them_is_lost() -> No
 def test_suspects_without_any_order_are_believed_after_a_while() -> None:
     probe = RestartProbe()
 
-    verdicts = [probe.suspect(Packet(b"ab", 7, 1), 0.0) for _ in range(RestartProbe.CREDULITY)]
+    verdicts = [probe.suspect(Packets(b"ab", 2, 7, 1), 0.0) for _ in range(RestartProbe.CREDULITY)]
 
     assert verdicts == [False] * (RestartProbe.CREDULITY - 1) + [True]
 
 
 def test_suspects_that_nothing_followed_up_are_counted_when_they_are_dropped() -> None:
     probe = RestartProbe()
-    probe.suspect(Packet(b"ab", 9000, 1), 0.0)
+    probe.suspect(Packets(b"ab", 2, 9000, 1), 0.0)
 
     assert probe.dismiss() == 1
     assert probe.restarted() == []
