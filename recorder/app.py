@@ -124,7 +124,7 @@ class _Daemon:
             clock=self._clock,
             rate=self._rate,
             disk=self._disk,
-            on_sealed=self._uploader.wake,
+            on_sealed=lambda manifest: self._uploader.add(self._spool.segment(manifest)),
         ).run()
 
     async def _recover(self) -> None:

@@ -51,7 +51,7 @@ class Conference:
         clock: Clock,
         rate: Rate,
         disk: Offload,
-        on_sealed: Callable[[], None],
+        on_sealed: Callable[[SegmentManifest], None],
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._watch = watch
@@ -203,7 +203,7 @@ class Conference:
                 "drift_ppm": closed.reception.drift_ppm,
             },
         )
-        self._on_sealed()
+        self._on_sealed(closed)
 
     def _say_setback(self, setback: Setback, reason: str) -> None:
         say = {Setback.NOT_LIVE: self._log.info, Setback.REFUSED: self._log.error}.get(

@@ -1,6 +1,7 @@
 """Batches between the socket's callbacks and the task that records them. Knows no socket and no protocol."""
 
 import asyncio
+import math
 from collections import deque
 
 from recorder.connection import Batch
@@ -8,6 +9,9 @@ from recorder.connection import Batch
 
 class Inbox:
     """A queue for one taker, without a task or a scope: it is waited on several times a second and stream.
+
+    Nearly every wait ends long before its time is up. So the timer is left running from one to the next, and
+    only when it fires is it seen whether anybody still waits for it.
 
     Attributes:
         pending: bytes that have not been taken.
@@ -18,6 +22,9 @@ class Inbox:
         self._loop = loop
         self._batches: deque[Batch] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._until = math.inf  # when the one who waits wants to be woken in any case, by the loop's clock
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = math.inf
         self.pending = 0
         self.ended = False
 
@@ -30,6 +37,8 @@ class Inbox:
     def end(self) -> None:
         """Say that this was all."""
         self.ended = True
+        if self._timer:
+            self._timer.cancel()
         self._wake()
 
     async def take(self, within: float | None) -> Batch | None:
@@ -47,13 +56,27 @@ class Inbox:
 
     async def _wait(self, within: float | None) -> None:
         self._waiter = self._loop.create_future()
-        timer = None if within is None else self._loop.call_later(within, self._wake)
+        self._until = math.inf if within is None else self._loop.time() + within
+        if self._until < self._timer_at:
+            self._arm()
         try:
             await self._waiter
         finally:
             self._waiter = None
-            if timer:
-                timer.cancel()
+
+    def _arm(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._timer, self._timer_at = self._loop.call_at(self._until, self._expire), self._until
+
+    def _expire(self) -> None:
+        self._timer, self._timer_at = None, math.inf
+        if self._waiter is None or self._until == math.inf:
+            return
+        if self._loop.time() < self._until:
+            self._arm()
+        else:
+            self._wake()
 
     def _wake(self) -> None:
         if self._waiter and not self._waiter.done():

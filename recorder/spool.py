@@ -148,6 +148,10 @@ class Spool:
         for name in sorted(names, key=lambda name: (name.started_at, name.number)):
             yield self._sealed(name)
 
+    def segment(self, manifest: SegmentManifest) -> SealedSegment:
+        """Where a segment is that was sealed here."""
+        return self._sealed(manifest.name)
+
     def discard(self, segment: SealedSegment) -> None:
         """Forget a segment that is safe elsewhere. The manifest goes last, and marks what was begun here."""
         durable.remove(segment.audio)

@@ -6,10 +6,12 @@ own, so that one that is always refused holds up no other; while the store is aw
 """
 
 import hashlib
+import heapq
 import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 import anyio
@@ -36,6 +38,8 @@ ATTEMPT_TIMEOUT = 120.0
 _READ_SIZE = 1 << 20
 PARALLEL = 4
 """Segments under way at once. Some stores throttle at two or three; a restart after an outage wants more."""
+LOOK_INTERVAL = 300.0
+"""Seconds after which the spool is listed again, for what a person has put back into it."""
 REPEAT_INTERVAL = 60.0
 """Seconds between two log lines that say the same."""
 
@@ -50,6 +54,11 @@ class _Item:
     due: float = 0.0
     attempts: int = 0
     backoff: Backoff = field(default_factory=Backoff)
+
+    @property
+    def stem(self) -> str:
+        """The name of the segment: what tells apart two that are due at the same moment."""
+        return self.segment.name.spool_stem
 
 
 class Uploader:
@@ -71,8 +80,11 @@ class Uploader:
         self._disk = disk
         self._network = network
         self._chance = chance
-        self._items: dict[SegmentName, _Item] = {}
-        self._under_way: set[SegmentName] = set()
+        self._items: dict[SegmentName, _Item] = {}  # each of them is under way or on one of two heaps:
+        self._ready: list[tuple[datetime, str, _Item]] = []  # to be begun, the oldest first
+        self._later: list[tuple[float, str, _Item]] = []  # when they are due, the next one first
+        self._under_way = 0
+        self._look_at = 0.0  # monotonic seconds
         self._changed = anyio.Event()  # something was sealed, or an attempt has ended
         self._one_less = anyio.Event()  # a segment has left the list
         self._reachable = True
@@ -80,9 +92,12 @@ class Uploader:
         self._closed_until = 0.0  # monotonic seconds; while the store is away
         self._repeats = logs.Repeats(REPEAT_INTERVAL)
 
-    def wake(self) -> None:
-        """Say that something was sealed."""
-        self._changed.set()
+    def add(self, segment: SealedSegment) -> None:
+        """Say that a segment was sealed. One that is known already is not taken twice."""
+        if segment.name not in self._items:
+            item = self._items[segment.name] = _Item(segment)
+            self._make_ready(item)
+            self._changed.set()
 
     @property
     def waiting(self) -> int:
@@ -94,17 +109,19 @@ class Uploader:
         async with anyio.create_task_group() as tasks:
             while True:
                 self._changed = anyio.Event()
-                await self._look()
+                if self._clock.monotonic() >= self._look_at:
+                    self._look_at = self._clock.monotonic() + LOOK_INTERVAL
+                    await self._look()
                 wait = self._start(tasks)
-                with anyio.move_on_after(wait):
+                with anyio.move_on_after(min(wait, LOOK_INTERVAL)):
                     await self._changed.wait()
 
     async def drain(self) -> None:
         """Return when everything that is sealed has been uploaded. To be given a deadline by the caller."""
         self._closed_until = 0.0
-        for item in self._items.values():
-            item.due = 0.0
-        self.wake()
+        while self._later:
+            self._advance(self._later[0][0])
+        self._changed.set()
         await self._look()
         while self._items:
             self._one_less = anyio.Event()
@@ -117,24 +134,29 @@ class Uploader:
         """
         for segment in await self._disk(lambda: list(self._spool.sealed())):
             if segment.name not in self._items and segment.audio.exists():
-                self._items[segment.name] = _Item(segment)
+                self.add(segment)
+
+    def _advance(self, now: float) -> None:
+        """Make ready what is due by `now`."""
+        while self._later and self._later[0][0] <= now:
+            _, _, item = heapq.heappop(self._later)
+            self._make_ready(item)
+
+    def _make_ready(self, item: _Item) -> None:
+        heapq.heappush(self._ready, (item.segment.name.started_at, item.stem, item))
 
     def _start(self, tasks: TaskGroup) -> float:
         """Start what is due and return the seconds until something else is."""
         now = self._clock.monotonic()
-        waiting = [item for name, item in self._items.items() if name not in self._under_way]
-        due = sorted(
-            (item for item in waiting if item.due <= now), key=lambda item: item.segment.name.started_at
-        )
-        if due and now < self._closed_until:
+        self._advance(now)
+        if self._ready and now < self._closed_until:
             return self._closed_until - now
         parallel = PARALLEL if self._reachable else 1
-        for item in due[: max(0, parallel - len(self._under_way))]:
-            self._under_way.add(item.segment.name)
+        while self._ready and self._under_way < parallel:
+            _, _, item = heapq.heappop(self._ready)
+            self._under_way += 1
             tasks.start_soon(self._attend, item)
-        if len(self._under_way) >= parallel:
-            return math.inf
-        return min((item.due - now for item in waiting if item.due > now), default=math.inf)
+        return self._later[0][0] - now if self._later else math.inf
 
     async def _attend(self, item: _Item) -> None:
         """One attempt at one segment, and what follows from it."""
@@ -158,8 +180,10 @@ class Uploader:
             _log.exception("an upload failed in a way nobody expected")
             self._postpone(item, REFUSED, "an error nobody expected")
         finally:
-            self._under_way.discard(item.segment.name)
-            self.wake()
+            self._under_way -= 1
+            if item.segment.name in self._items:
+                heapq.heappush(self._later, (item.due, item.stem, item))
+            self._changed.set()
 
     def _spool_failed(self, item: _Item, error: OSError) -> None:
         if item.segment.audio.exists():

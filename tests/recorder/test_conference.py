@@ -60,7 +60,7 @@ async def record(
         clock=clock,
         rate=Rate(15),
         disk=disk or Inline(),
-        on_sealed=lambda: None,
+        on_sealed=lambda _: None,
         chance=random.Random(1).random,
     )
     with anyio.move_on_after(seconds):

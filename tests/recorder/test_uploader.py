@@ -16,7 +16,7 @@ from recorder.offload import Arguments, Result
 from recorder.spool import QUARANTINE, Spool
 from recorder.uploader import ATTEMPT_TIMEOUT, Uploader
 from storage.errors import StoreRejected, StoreUnavailable
-from storage.manifest import ClosedBy, SegmentFacts, WatchFacts, parse_manifest
+from storage.manifest import ClosedBy, SegmentFacts, SegmentManifest, WatchFacts, parse_manifest
 from storage.names import WatchKind
 from tests.fakes import MemoryStore
 from tests.virtual import Inline, virtual_clock
@@ -24,7 +24,7 @@ from tests.virtual import Inline, virtual_clock
 pytestmark = pytest.mark.anyio
 
 
-def seal(spool: Spool, number: int, audio: bytes = b"\1\2" * 800) -> SegmentFacts:
+def seal(spool: Spool, number: int, audio: bytes = b"\1\2" * 800) -> SegmentManifest:
     facts = SegmentFacts(
         watch=WatchFacts(kind=WatchKind.CALL, id="652af662-eb45-11ee-b1a5-6fde165f9226"),
         recorder="rec-a",
@@ -38,8 +38,8 @@ def seal(spool: Spool, number: int, audio: bytes = b"\1\2" * 800) -> SegmentFact
     )
     segment = spool.open(facts)
     segment.wav.write(audio)
-    spool.seal(segment, facts, None)
-    return facts
+    manifest, _ = spool.seal(segment, facts, None)
+    return manifest
 
 
 @asynccontextmanager
@@ -81,8 +81,7 @@ async def test_what_is_sealed_later_is_uploaded_without_being_asked_for(spool: S
     async with uploading(spool, store) as uploader:
         for number in range(3):
             await anyio.sleep(300)
-            seal(spool, number)
-            uploader.wake()
+            uploader.add(spool.segment(seal(spool, number)))
         await anyio.sleep(1)
 
     assert (len(store.objects), in_spool(spool)) == (6, 0)
@@ -95,8 +94,7 @@ async def test_an_outage_of_a_day_loses_nothing_and_asks_moderately(spool: Spool
 
     async with uploading(spool, store, attempts) as uploader:
         for number in range(24):
-            seal(spool, number)
-            uploader.wake()
+            uploader.add(spool.segment(seal(spool, number)))
             await anyio.sleep(3600)
         assert in_spool(spool) == 24
         store.failure = None
@@ -204,8 +202,7 @@ async def test_what_is_uploaded_while_the_spool_is_listed_is_not_missed_afterwar
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(uploader.run)
             for number in range(8):
-                seal(spool, number)
-                uploader.wake()
+                uploader.add(spool.segment(seal(spool, number)))
                 await anyio.sleep(0.7)
             await uploader.drain()
             tasks.cancel_scope.cancel()
