@@ -1,16 +1,18 @@
 """The port to the platform: one connection that brings one watch's audio, or a reason why there is none."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol
 
 from recorder.core.packets import DiscardReason, Row
 from recorder.watchlist import Watch
 
+NOTHING: Final[Mapping[DiscardReason, int]] = MappingProxyType({})
+"""No message was discarded."""
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+
+class Batch(NamedTuple):
     """What one read of the socket brought.
 
     Attributes:
@@ -21,8 +23,8 @@ class Batch:
     """
 
     at: float
-    rows: list[Row] = field(default_factory=list)
-    discarded: Mapping[DiscardReason, int] = field(default_factory=dict)
+    rows: Sequence[Row] = ()
+    discarded: Mapping[DiscardReason, int] = NOTHING
     waited: float = 0.0
 
     @property

@@ -47,22 +47,19 @@ class Inbox:
             # A backlog is taken without waiting: other tasks, and whoever stops us, must have their turn.
             await asyncio.sleep(0)
         else:
-            await self._wait(within)
+            self._waiter = self._loop.create_future()
+            self._until = math.inf if within is None else self._loop.time() + within
+            if self._until < self._timer_at:
+                self._arm()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
         if not self._batches:
             return None
         batch = self._batches.popleft()
         self.pending -= batch.size
         return batch
-
-    async def _wait(self, within: float | None) -> None:
-        self._waiter = self._loop.create_future()
-        self._until = math.inf if within is None else self._loop.time() + within
-        if self._until < self._timer_at:
-            self._arm()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
 
     def _arm(self) -> None:
         if self._timer:

@@ -18,7 +18,7 @@ from websockets.protocol import State
 from recorder import __version__
 from recorder.clock import Clock
 from recorder.config import AuthForm, VoipbinSettings
-from recorder.connection import Batch, ConnectionLost, ConnectionRefused, Setback
+from recorder.connection import NOTHING, Batch, ConnectionLost, ConnectionRefused, Setback
 from recorder.core.packets import DiscardReason, Row
 from recorder.credential import Credential, CredentialKind
 from recorder.frames import MAX_MESSAGE, FrameSplitter
@@ -65,7 +65,7 @@ class _Stream(ClientConnection):
         self._splitter: FrameSplitter | None = None
         self._fragments: list[bytes] | None = None
         self._gathered = 0
-        self._inbox = Inbox(self.loop)
+        self.inbox = Inbox(self.loop)
 
     # What the event loop calls
 
@@ -98,7 +98,7 @@ class _Stream(ClientConnection):
         """Nothing more will come."""
         super().connection_lost(exc)
         self._reads.leave(self)
-        self._inbox.end()
+        self.inbox.end()
 
     # What the clock of reads calls, or leads to
 
@@ -112,7 +112,7 @@ class _Stream(ClientConnection):
         """Read what has come, unless too much of what came before is still waiting here."""
         if self._paused_at is None or self._resumed_at is not None or self.transport.is_closing():
             return
-        if self._inbox.pending < MAX_PENDING:
+        if self.inbox.pending < MAX_PENDING:
             self.transport.resume_reading()
             self._resumed_at = self._clock.monotonic()
 
@@ -126,17 +126,6 @@ class _Stream(ClientConnection):
             super().process_event(event)
 
     # What `WebSocketConnection` calls
-
-    async def next_batch(self, within: float | None) -> Batch | None:
-        """The next batch, or None if there is none within so many seconds.
-
-        Raises:
-            ConnectionLost: there is none and there will be none.
-        """
-        batch = await self._inbox.take(within)
-        if batch is None and self._inbox.ended:
-            raise ConnectionLost(_farewell(self))
-        return batch
 
     async def hang_up(self) -> None:
         """Send Close, and read whatever comes before the answer."""
@@ -200,7 +189,8 @@ class _Stream(ClientConnection):
     def _keep(self, splitter: FrameSplitter, at: float) -> None:
         if not splitter.rows and not splitter.discarded:
             return
-        self._inbox.put(Batch(at, splitter.rows, dict(splitter.discarded), self._waited(at)))
+        discarded = dict(splitter.discarded) if splitter.discarded else NOTHING
+        self.inbox.put(Batch(at, splitter.rows, discarded, self._waited(at)))
         splitter.rows = []
         splitter.discarded.clear()
 
@@ -213,7 +203,11 @@ class WebSocketConnection:
 
     async def receive(self, within: float | None = None) -> Batch | None:
         """The next batch; see `Connection.receive`."""
-        return await self._stream.next_batch(within)
+        inbox = self._stream.inbox
+        batch = await inbox.take(within)
+        if batch is None and inbox.ended:
+            raise ConnectionLost(_farewell(self._stream))
+        return batch
 
     async def close(self) -> None:
         """Send Close and wait for the answer, briefly; see `Connection.close`."""

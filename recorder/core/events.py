@@ -1,6 +1,7 @@
 """What `Recording` asks its shell to do, or tells it, in the order in which it must be done."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from recorder.core.media import Codec
 from recorder.core.packets import DiscardReason
@@ -14,9 +15,8 @@ class SegmentOpened:
     facts: SegmentFacts
 
 
-@dataclass(frozen=True, slots=True)
-class SamplesReady:
-    """Append `pcm` (16-bit little-endian, one channel) to the open segment."""
+class SamplesReady(NamedTuple):
+    """Append `pcm` (16-bit little-endian, one channel) to the open segment. The one event of every read."""
 
     pcm: bytes
 

@@ -1,7 +1,9 @@
-"""What passes between the stages of the core: messages, packets, runs of them, and reasons to have none."""
+"""What passes between the stages of the core: messages, packets, runs of them, and reasons to have none.
+
+Each read of each stream makes one of each. A tuple is the cheapest record there is.
+"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -44,7 +46,7 @@ class Row(NamedTuple):
     """Messages of one length that lie at one stride in what a read brought. A single message is a row of one.
 
     There are fifty messages a second and stream, and nearly all of them look like the one before: what is
-    the same in all of a row is looked at once. A tuple is the cheapest record there is.
+    the same in all of a row is looked at once.
 
     Attributes:
         data: bytes that hold the messages, and what lies between them.
@@ -114,8 +116,7 @@ class Packets(NamedTuple):
             yield Packets(payload, self.size, sequence, self.ssrc)
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """Payloads that follow each other without a break and arrived together.
 
     A payload with an odd number of bytes is a run of its own: in 16-bit audio it would shift what follows.
@@ -135,8 +136,7 @@ class Run:
     waited: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """A run, decoded.
 
     Attributes:

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from recorder.core.detection import Decoder
 from recorder.core.encapsulation import UNPACK
@@ -172,11 +173,13 @@ class Recording:
 
     def next_deadline(self) -> float | None:
         """When `tick` should be called if nothing else happens before, monotonic seconds; None: never."""
-        dues: list[float | None] = [due for _, _, due in self._absences()]
-        dues.append(self._grid_deadline())
         if self._connection:
-            dues += [self._connection.jitter_buffer.deadline, self._connection.decoder.deadline]
-        return min((due for due in dues if due is not None), default=None)
+            own = (self._connection.jitter_buffer.deadline, self._connection.decoder.deadline)
+        else:
+            own = (self._grid_deadline(), None)
+        dues = [due for due in own if due is not None]
+        dues += [due for _, _, due in self._absences()]
+        return min(dues, default=None)
 
     @property
     def codec(self) -> Codec | None:
@@ -218,7 +221,7 @@ class Recording:
 
     def _write_one(self, item: Placed) -> Iterator[Event]:
         assert self._codec is not None  # noqa: S101  nothing is placed that was not decoded
-        at = self._timeline.utc_of(item.position)
+        at = partial(self._timeline.utc_of, item.position)
         if isinstance(item, Gap):
             return self._segmenter.write(Silence(item.samples, item.reason), at, self._codec, None)
         opened_after = self._opened_after(item)

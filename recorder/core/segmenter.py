@@ -45,7 +45,7 @@ class _Open:
     started_at: datetime
     number: int
     codec: Codec
-    cut: datetime
+    length: int  # samples from its first one to the cut
     opened_after: OpenedAfter | None
     samples: int = 0
     ledger: list[LedgerEntry] = field(default_factory=list)
@@ -57,7 +57,7 @@ class _Open:
     @property
     def room(self) -> int:
         """Samples until the cut."""
-        return round((self.cut - self.started_at) / _SAMPLE) - self.samples
+        return self.length - self.samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,21 +104,27 @@ class Segmenter:
         return self._open.room if self._open else None
 
     def write(
-        self, content: bytes | Silence, at: datetime, codec: Codec, opened_after: OpenedAfter | None
+        self,
+        content: bytes | Silence,
+        at: Callable[[], datetime],
+        codec: Codec,
+        opened_after: OpenedAfter | None,
     ) -> Iterator[Event]:
-        """Add PCM or silence that begins at `at`, cutting where the grid is.
+        """Add PCM or silence, cutting where the grid is.
 
-        `opened_after` accounts for the time since the segment before, if one has to be opened; None says that
-        this content continues it to the sample.
+        `at` tells when it begins, and is asked only where a segment begins with it. `opened_after` accounts
+        for the time since the segment before, if one has to be opened; None says that this content continues
+        it to the sample.
         """
+        written = 0
         while content:
             if self._open is None:
-                yield self._open_segment(at, codec, opened_after)
+                yield self._open_segment(at() + written * _SAMPLE, codec, None if written else opened_after)
             assert self._open is not None  # noqa: S101  opened above
             before = self._open.samples
             content, event = self._append(self._open, content)
             yield event
-            at, opened_after = at + (self._open.samples - before) * _SAMPLE, None
+            written += self._open.samples - before
             if not self._open.room:
                 yield from self.close(ClosedBy.GRID)
 
@@ -139,7 +145,8 @@ class Segmenter:
             cut = _nearest(started_at + self._period, self._period)
         else:
             cut = _EPOCH + ((started_at - _EPOCH) // self._period + 1) * self._period
-        self._open = _Open(started_at, next(self._numbers), codec, cut, opened_after)
+        length = round((cut - started_at) / _SAMPLE)
+        self._open = _Open(started_at, next(self._numbers), codec, length, opened_after)
         return SegmentOpened(self._facts(self._open, ClosedBy.CRASH, Reception()))
 
     def _append(self, segment: _Open, content: bytes | Silence) -> tuple[bytes | Silence, Event]:

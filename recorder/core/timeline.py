@@ -11,8 +11,8 @@ To tell these apart the timeline may hold audio back: a recorder has no playout 
 """
 
 import math
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from recorder.core.media import SAMPLE_RATE
 from recorder.core.packets import Chunk
@@ -34,16 +34,14 @@ DRIFT_KNOWN_AFTER = 60.0
 """Seconds of flow before the drift means anything: 1 ms of jitter is then 17 ppm."""
 
 
-@dataclass(frozen=True, slots=True)
-class Audio:
+class Audio(NamedTuple):
     """Samples that belong at `position`."""
 
     position: int
     pcm: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(NamedTuple):
     """`samples` samples of time from `position` on, of which nothing was heard."""
 
     position: int
@@ -186,7 +184,7 @@ class Timeline:
         if not chunk.lost:
             return chunk
         room = self._lag(chunk) + chunk.lost - self._reference - self._phase + TOLERANCE * SAMPLE_RATE / 2
-        return replace(chunk, lost=max(0, min(chunk.lost, int(room))))
+        return chunk._replace(lost=max(0, min(chunk.lost, int(room))))
 
     def _weigh(self, chunk: Chunk) -> list[Placed]:
         """Decide what has been held long enough, unless `chunk` shows that it is still catching up.

@@ -35,7 +35,7 @@ def segmenter(period: float = 300.0) -> Segmenter:
 def put(
     subject: Segmenter, content: bytes | Silence, at: datetime, opened_after: OpenedAfter | None = None
 ) -> list[Event]:
-    return list(subject.write(content, at, Codec.PCM16LE, opened_after))
+    return list(subject.write(content, lambda: at, Codec.PCM16LE, opened_after))
 
 
 def closed(events: Iterable[Event]) -> list[SegmentFacts]:
