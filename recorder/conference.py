@@ -30,8 +30,9 @@ PACES: Final[Mapping[Setback, Pace]] = {
 }
 NOT_LIVE_WITHIN = 5.0
 """Seconds. The platform accepts the stream of a conference that nobody has joined, and cuts it after 3 s."""
-WRITE_SIZE = 16_000
-"""Bytes of audio to gather before the disk is bothered: one second."""
+WRITE_SIZE = 8_000
+"""Bytes of audio to gather before the disk is bothered: half a second, as a read brings it. What is not with
+the kernel is lost when the process dies."""
 REPEAT_INTERVAL = 60.0
 """Seconds between two log lines that say the same of one watch."""
 

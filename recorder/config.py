@@ -105,7 +105,7 @@ class VoipbinSettings(_Table):
     encapsulation: EncapsulationWord = Encapsulation.RTP
     codec: CodecWord = CodecChoice.AUTO
     connect_rate: Annotated[float, AfterValidator(_connect_rate)] = 15.0
-    read_interval: Annotated[Duration, between(0.02, 1)] = 0.25
+    read_interval: Annotated[Duration, between(0.02, 1)] = 0.5
     ca_file: CertificateFile | None = None
     auth: Annotated[AuthForm, choice(AuthForm)] = AuthForm.HEADER
 

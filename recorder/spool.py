@@ -63,11 +63,17 @@ class OpenSegment:
         self._facts_path = facts_path
         self.note(facts)
         self.wav = wav.WavWriter(audio_path)
-        durable.sync_directory(audio_path.parent)
 
     def note(self, facts: SegmentFacts) -> None:
-        """Keep what is known so far, so that the ledger stays honest if we die."""
-        durable.write_file(self._facts_path, format_manifest(facts))
+        """Keep what is known so far, so that the ledger stays honest if we die.
+
+        The name need not be on the disk: a power cut that takes it takes the audio that it tells of as well.
+        """
+        durable.write_file(self._facts_path, format_manifest(facts), sync=_not_now)
+
+
+def _not_now(folder: Path) -> None:
+    """Leave the names of a directory to the next sync of it."""
 
 
 def _is_ours(stem: str) -> bool:
@@ -107,6 +113,7 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._sync = durable.SharedSync()
         folder.mkdir(parents=True, exist_ok=True)
         self._claim = (folder / _CLAIM).open("w")
         try:
@@ -125,7 +132,11 @@ class Spool:
         Raises:
             OSError: the disk does not take it.
         """
-        return OpenSegment(self._path(facts.name, FACTS_SUFFIX), self._path(facts.name, OPEN_SUFFIX), facts)
+        segment = OpenSegment(
+            self._path(facts.name, FACTS_SUFFIX), self._path(facts.name, OPEN_SUFFIX), facts
+        )
+        self._sync(self.folder)
+        return segment
 
     def seal(
         self, segment: OpenSegment, facts: SegmentFacts, previous: str | None
@@ -154,8 +165,9 @@ class Spool:
 
     def discard(self, segment: SealedSegment) -> None:
         """Forget a segment that is safe elsewhere. The manifest goes last, and marks what was begun here."""
-        durable.remove(segment.audio)
-        durable.remove(segment.manifest)
+        segment.audio.unlink(missing_ok=True)
+        self._sync(self.folder)
+        segment.manifest.unlink(missing_ok=True)
 
     def set_aside(self, segment: SealedSegment) -> None:
         """Move a segment that nothing can be done with out of the way. Nothing is deleted."""
@@ -228,9 +240,10 @@ class Spool:
         audio = Audio(key=name.audio_key, sha256=measure.sha256, size=measure.size)
         manifest = SegmentManifest.seal(facts, audio=audio, levels=measure.levels, previous=previous)
         data = format_manifest(manifest)
-        durable.write_file(self._path(name, MANIFEST_SUFFIX), data)
-        durable.rename(path, self._path(name, AUDIO_SUFFIX))
-        durable.remove(self._path(name, FACTS_SUFFIX))
+        durable.write_file(self._path(name, MANIFEST_SUFFIX), data, sync=self._sync)
+        path.replace(self._path(name, AUDIO_SUFFIX))
+        self._sync(self.folder)
+        self._path(name, FACTS_SUFFIX).unlink(missing_ok=True)
         return manifest, hashlib.sha256(data).hexdigest()
 
     def _by_stem(self) -> dict[str, frozenset[str]]:

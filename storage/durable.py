@@ -11,6 +11,8 @@ the caller writes the data anew.
 import errno
 import os
 import secrets
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 TEMPORARY_SUFFIX = ".tmp"
@@ -30,15 +32,19 @@ def temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Make `path` hold `data`, replacing what was there; a reader sees the old content or the new, whole."""
+def write_file(path: Path, data: bytes, sync: Callable[[Path], None] | None = None) -> None:
+    """Make `path` hold `data`, replacing what was there; a reader sees the old content or the new, whole.
+
+    `sync` sees the new name of the directory that it is given onto the disk, by default `sync_directory`.
+    """
     aside = temporary(path)
     try:
         with aside.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        rename(aside, path)
+        aside.replace(path)
+        (sync or sync_directory)(path.parent)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
@@ -113,6 +119,39 @@ def sync_directory(path: Path) -> None:
     except OSError as error:
         if error.errno not in _NO_DIRECTORY_FSYNC:
             raise
+
+
+class SharedSync:
+    """`sync_directory` of one directory for many threads: what they ask for at a time is done once.
+
+    Hundreds of files are finished at the same instant, and a sync is for all names of a directory.
+
+    Attributes:
+        asked: how many syncs have been asked for.
+    """
+
+    def __init__(self, sync: Callable[[Path], None] | None = None) -> None:
+        self._sync = sync or sync_directory
+        self.asked = 0
+        self._done = 0
+        self._asking = threading.Lock()
+        self._syncing = threading.Lock()
+
+    def __call__(self, path: Path) -> None:
+        """Return when every name that `path` had at the time of the call is on the disk.
+
+        Raises:
+            OSError: they are not.
+        """
+        with self._asking:
+            self.asked += 1
+            ticket = self.asked
+        with self._syncing:
+            if self._done >= ticket:
+                return
+            covered = self.asked
+            self._sync(path)
+            self._done = covered
 
 
 def _fsync(path: Path, flags: int) -> None:

@@ -4,6 +4,8 @@ No test can pull the plug. These see to it that a reader never finds half a file
 unasked, and that nothing is left over; the order of fsync and rename is for the reader of the code.
 """
 
+import itertools
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -145,3 +147,35 @@ def test_leaks_no_descriptor(tmp_path: Path) -> None:
         durable.write_file(tmp_path / str(number), b"content")
 
     assert len(list(descriptors.iterdir())) == before
+
+
+def test_syncs_that_are_asked_for_during_one_share_the_next(tmp_path: Path) -> None:
+    begun, go_on, calls = threading.Event(), threading.Event(), itertools.count(1)
+
+    def slow(path: Path) -> None:
+        begun.set()
+        assert go_on.wait(10)
+        durable.sync_directory(path)
+        next(calls)
+
+    sync = durable.SharedSync(slow)
+    with ThreadPoolExecutor(17) as threads:
+        first = threads.submit(sync, tmp_path)
+        assert begun.wait(10)
+        others = [threads.submit(sync, tmp_path) for _ in range(16)]
+        while sync.asked < 17:
+            pass
+        go_on.set()
+        for each in (first, *others):
+            each.result(10)
+
+    assert next(calls) == 3, "the first, and one for all that were asked for while it was under way"
+
+
+def test_a_sync_that_fails_is_nobody_elses_success(tmp_path: Path) -> None:
+    sync = durable.SharedSync()
+
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError):
+            sync(tmp_path / "nothing")
+    sync(tmp_path)
