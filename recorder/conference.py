@@ -4,6 +4,7 @@ It knows ports and events, no library of the network, no file and no bucket.
 """
 
 import random
+from asyncio import Future
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -16,7 +17,7 @@ from recorder.connection import Batch, Connection, ConnectionLost, ConnectionRef
 from recorder.core.backoff import Backoff, Pace
 from recorder.core.events import CodecDetected, Event, MessagesDiscarded, SamplesReady, SilenceReady
 from recorder.core.recording import Recording
-from recorder.offload import Offload
+from recorder.offload import Disk
 from recorder.rate import Rate
 from recorder.watchlist import Watch
 from recorder.writer import SegmentFailed, SegmentWriter
@@ -51,7 +52,7 @@ class Conference:
         *,
         clock: Clock,
         rate: Rate,
-        disk: Offload,
+        disk: Disk,
         on_sealed: Callable[[SegmentManifest], None],
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -69,6 +70,7 @@ class Conference:
         self._events: list[Event] = []  # for the disk, in order
         self._unwritten = 0  # bytes of audio among them
         self._urgent = False  # whether there is anything else among them
+        self._writing: Future[list[SegmentManifest | SegmentFailed]] | None = None  # the disk is at it
         bound = {logs.WATCH: str(watch.watch_id)} | ({logs.NAME: watch.name} if watch.name else {})
         self._log = _log.bind(**bound)
 
@@ -125,8 +127,10 @@ class Conference:
                 self._log.info("audio began")
             heard.note(batch)
             self._take(self._recording.receive(batch.rows, batch.at, batch.discarded, batch.waited))
-        if self._unwritten >= WRITE_SIZE or self._urgent:
+        if self._urgent:
             await self._write()
+        elif self._unwritten >= WRITE_SIZE:
+            await self._begin_write()
 
     async def _hang_up(self, connection: Connection, heard: "_Heard") -> None:
         """Close, and record what had arrived before."""
@@ -171,13 +175,28 @@ class Conference:
                     self._events.append(event)
 
     async def _write(self) -> None:
+        """Have all of it written, and say what came of it."""
+        await self._begin_write()
+        await self._written()
+
+    async def _begin_write(self) -> None:
+        """Hand what there is to the disk, once it is done with what it was given before."""
         if not self._events:
             return
+        if self._writing:
+            await self._written()
         events, self._events, self._unwritten, self._urgent = self._events, [], 0, False
-        # They exist nowhere else from here on: being told to stop must not come between.
+        self._writing = self._disk.begin(self._writer.perform, events)
+
+    async def _written(self) -> None:
+        if self._writing is None:
+            return
+        # What is being written exists nowhere else: being told to stop must not come between.
         with anyio.CancelScope(shield=True):
-            for closed in await self._disk(self._writer.perform, events):
-                self._say_closed(closed)
+            closed = await self._writing
+        self._writing = None
+        for each in closed:
+            self._say_closed(each)
 
     def _say_closed(self, closed: SegmentManifest | SegmentFailed) -> None:
         if isinstance(closed, SegmentFailed):

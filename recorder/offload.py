@@ -23,6 +23,13 @@ class Offload(Protocol):
         """Run `call(*arguments)` and return what it returns, or raise what it raises."""
 
 
+class Disk(Offload, Protocol):
+    """An `Offload` that need not be waited for at once."""
+
+    def begin(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> asyncio.Future[Result]:
+        """Have `call(*arguments)` run; its future is what it returns or raises. It is run in any case."""
+
+
 class NetworkThreads:
     """Network calls, at most `threads` at a time, the others in order.
 
@@ -56,13 +63,16 @@ class DiskThreads:
 
     async def __call__(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
         """See `Offload`."""
+        return await self.begin(call, *arguments)
+
+    def begin(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> asyncio.Future[Result]:
+        """See `Disk`."""
         loop = asyncio.get_running_loop()
         if not self._asked:
             loop.call_soon(self._go, loop)
-        asked = _Call(call, arguments, loop.create_future())
-        self._asked.append(asked)
-        result: Result = await asked.answer
-        return result
+        answer: asyncio.Future[Result] = loop.create_future()
+        self._asked.append(_Call(call, arguments, answer))
+        return answer
 
     def close(self) -> None:
         """Wait for what was begun."""

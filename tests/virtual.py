@@ -58,3 +58,6 @@ class Inline:
     async def __call__(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
         await asyncio.sleep(self.seconds)
         return call(*arguments)
+
+    def begin(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> asyncio.Future[Result]:
+        return asyncio.ensure_future(self(call, *arguments))
