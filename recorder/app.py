@@ -67,6 +67,7 @@ class _Daemon:
         self._settings = settings
         self._clock = Clock()
         self._disk = DiskThreads(DISK_THREADS)
+        self._reloading = anyio.Lock()  # the list that was read last must be the one that counts
         self._rate = Rate(settings.voipbin.connect_rate)
         # A random beginning keeps names unique for good, even if the clock is set back and the spool empty.
         self._numbers = itertools.count(secrets.randbelow(10**9) * 10**6)
@@ -96,8 +97,9 @@ class _Daemon:
                 uploading.start_soon(self._uploader.run)
                 async with anyio.create_task_group() as watching:
                     supervisor = Supervisor(watching, self._record)
-                    self._apply(supervisor, self._settings.watches)
                     watching.start_soon(self._follow_watchlist, supervisor)
+                    async with self._reloading:
+                        await self._apply(supervisor, self._settings.watches)
                     await self._obey(signals, supervisor)
                     watching.cancel_scope.cancel()
                     deadline = anyio.current_time() + self._settings.recording.drain_timeout
@@ -145,22 +147,22 @@ class _Daemon:
                 **{logs.FILE: str(path)},
             )
 
-    def _apply(self, supervisor: Supervisor, watches: WatchList) -> None:
-        diff = supervisor.apply(watches)
+    async def _apply(self, supervisor: Supervisor, watches: WatchList) -> None:
+        diff = await supervisor.apply(watches)
         _log.info(
             "watching", **{logs.COUNT: len(watches), "added": len(diff.added), "removed": len(diff.removed)}
         )
 
     async def _reload(self, supervisor: Supervisor) -> None:
         """Follow the file of the watch list. One with mistakes changes nothing."""
-        path, defaults = self._settings.watchlist, self._settings.watch_defaults
-        try:
-            watches = await self._disk(load_watchlist, path, defaults)
-        except ConfigurationError as error:
-            for problem in error.problems:
-                _log.error("the watch list is not followed: it has a mistake", **{logs.ERROR: str(problem)})
-        else:
-            self._apply(supervisor, watches)
+        settings = self._settings
+        async with self._reloading:
+            try:
+                watches = await self._disk(load_watchlist, settings.watchlist, settings.watch_defaults)
+            except ConfigurationError as error:
+                await self._disk(_say_mistakes, error)
+                return
+            await self._apply(supervisor, watches)
 
     async def _follow_watchlist(self, supervisor: Supervisor) -> None:
         path = self._settings.watchlist
@@ -202,3 +204,9 @@ class _Daemon:
         async for number in signals:
             if number in STOP_SIGNALS:
                 scope.cancel()
+
+
+def _say_mistakes(error: ConfigurationError) -> None:
+    """One line each; thousands of them would hold up the streams, were they written on the event loop."""
+    for problem in error.problems:
+        _log.error("the watch list is not followed: it has a mistake", **{logs.ERROR: str(problem)})
