@@ -68,7 +68,7 @@ class _Daemon:
         self._clock = Clock()
         self._disk = DiskThreads(DISK_THREADS)
         self._reloading = anyio.Lock()  # the list that was read last must be the one that counts
-        self._rate = Rate(settings.voipbin.connect_rate)
+        self._rate = Rate(settings.connect_rate)
         # A random beginning keeps names unique for good, even if the clock is set back and the spool empty.
         self._numbers = itertools.count(secrets.randbelow(10**9) * 10**6)
         self._connector = WebSocketConnector(settings.voipbin, settings.credential, self._clock)
@@ -149,8 +149,16 @@ class _Daemon:
 
     async def _apply(self, supervisor: Supervisor, watches: WatchList) -> None:
         diff = await supervisor.apply(watches)
+        shard = self._settings.recording.shard
         _log.info(
-            "watching", **{logs.COUNT: len(watches), "added": len(diff.added), "removed": len(diff.removed)}
+            "watching",
+            **{
+                logs.COUNT: len(watches),
+                "listed": watches.listed,
+                "added": len(diff.added),
+                "removed": len(diff.removed),
+            }
+            | ({"shard": str(shard)} if shard else {}),
         )
 
     async def _reload(self, supervisor: Supervisor) -> None:
@@ -158,7 +166,9 @@ class _Daemon:
         settings = self._settings
         async with self._reloading:
             try:
-                watches = await self._disk(load_watchlist, settings.watchlist, settings.watch_defaults)
+                watches = await self._disk(
+                    load_watchlist, settings.watchlist, settings.watch_defaults, settings.recording.shard
+                )
             except ConfigurationError as error:
                 await self._disk(_say_mistakes, error)
                 return
