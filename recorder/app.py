@@ -16,7 +16,7 @@ import anyio
 import structlog
 import watchfiles
 
-from recorder import __version__, logs
+from recorder import __version__, limits, logs
 from recorder.clock import Clock
 from recorder.conference import Conference
 from recorder.config import Settings
@@ -48,6 +48,7 @@ def run(settings: Settings) -> int:
     """Run the daemon until it is told to stop; return the exit status of the process."""
     for warning in settings.warnings:
         _log.warning("configuration", **{logs.REASON: str(warning)})
+    limits.raise_open_files()
     try:
         daemon = _Daemon(settings)
     except (OSError, SpoolInUse, StoreError, ValueError) as error:
@@ -172,6 +173,8 @@ class _Daemon:
             except ConfigurationError as error:
                 await self._disk(_say_mistakes, error)
                 return
+            if shortage := limits.too_few_files(len(watches)):
+                _log.warning("configuration", **{logs.REASON: f"{settings.watchlist}: {shortage}"})
             await self._apply(supervisor, watches)
 
     async def _follow_watchlist(self, supervisor: Supervisor) -> None:

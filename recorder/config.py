@@ -26,6 +26,7 @@ from pydantic import (
 
 from recorder.core.media import CodecChoice, Encapsulation
 from recorder.credential import Credential, credentials_in_file, load_credential
+from recorder.limits import too_few_files
 from recorder.problems import ConfigurationError, Problem, explain, layout, shown
 from recorder.redaction import Redaction
 from recorder.shard import Shard
@@ -241,7 +242,7 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
         credential=credential,
         watchlist=file.watchlist,
         watches=watches,
-        warnings=tuple(_warnings(source, file)),
+        warnings=tuple(_warnings(source, file, watches)),
     )
 
 
@@ -267,7 +268,9 @@ def _read_tables(source: TomlSource, folder: Path) -> tuple[_File | None, WatchL
         return file, None, [*found, *error.problems]
 
 
-def _warnings(source: TomlSource, file: _File) -> Iterator[Problem]:
+def _warnings(source: TomlSource, file: _File, watches: WatchList) -> Iterator[Problem]:
+    if message := too_few_files(len(watches)):
+        yield source.problem(("watchlist",), message)
     if file.voipbin.connect_rate > PLATFORM_CONNECT_RATE:
         message = (
             f"{file.voipbin.connect_rate:g} is more than the {PLATFORM_CONNECT_RATE} requests a second that"
