@@ -162,7 +162,7 @@ class _Daemon:
             | ({"shard": str(shard)} if shard else {}),
         )
 
-    async def _reload(self, supervisor: Supervisor) -> None:
+    async def _reload(self, supervisor: Supervisor, *, if_changed: bool = False) -> None:
         """Follow the file of the watch list. One with mistakes changes nothing."""
         settings = self._settings
         async with self._reloading:
@@ -173,6 +173,8 @@ class _Daemon:
             except ConfigurationError as error:
                 await self._disk(_say_mistakes, error)
                 return
+            if if_changed and watches == supervisor.watches:
+                return
             if shortage := limits.too_few_files(len(watches)):
                 _log.warning("configuration", **{logs.REASON: f"{settings.watchlist}: {shortage}"})
             await self._apply(supervisor, watches)
@@ -181,13 +183,18 @@ class _Daemon:
         path = self._settings.watchlist
         # The folder is watched, not the file: an atomic replacement gives the name to another file.
         try:
-            async for _ in watchfiles.awatch(
+            caught_up = False
+            async for changes in watchfiles.awatch(
                 path.parent,
                 watch_filter=lambda _, changed: Path(changed).name == path.name,
                 recursive=False,
                 rust_timeout=_WATCHER_ROUND,
+                yield_on_timeout=True,
             ):
-                await self._reload(supervisor)
+                # The first round may bring no change: one that came before the watcher would be missed.
+                if changes or not caught_up:
+                    await self._reload(supervisor, if_changed=not changes)
+                    caught_up = True
         except (OSError, RuntimeError) as error:
             # No watcher to be had (inotify's limit), or the folder is gone: recording must not end over it.
             _log.exception(

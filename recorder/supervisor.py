@@ -25,6 +25,9 @@ class Supervisor:
     """Runs `record` once for each watch of a list, until the list says otherwise.
 
     Cancelling the task group that it is given stops all of them; each is trusted to finish what it holds.
+
+    Attributes:
+        watches: the list that is followed.
     """
 
     def __init__(
@@ -36,7 +39,7 @@ class Supervisor:
         self._tasks = tasks
         self._chance = chance
         self._record = record
-        self._watches = WatchList()
+        self.watches = WatchList()
         self._running: dict[WatchId, _Running] = {}
 
     async def apply(self, watches: WatchList) -> WatchListDiff:
@@ -44,8 +47,8 @@ class Supervisor:
 
         Goes on in between with what else runs, so a call must have returned before the next.
         """
-        diff = WatchListDiff.between(self._watches, watches)
-        self._watches = watches
+        diff = WatchListDiff.between(self.watches, watches)
+        self.watches = watches
         for some in _slices(diff.removed):
             for watch in some:
                 self._running.pop(watch.watch_id).scope.cancel()
