@@ -73,7 +73,7 @@ def run(
     logs.configure_logging(Redaction(settings.credential.secret))
     log = structlog.get_logger("recorder")
     if not settings.watches:
-        log.info("nothing is watched: the watch list is empty", **{logs.FILE: str(settings.watchlist)})
+        log.info("nothing is watched: %s", settings.nothing_watched, **{logs.FILE: str(settings.watchlist)})
     try:
         from recorder import app as daemon  # noqa: PLC0415 - `check` and `--help` need none of it
 

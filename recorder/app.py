@@ -16,7 +16,7 @@ import anyio
 import structlog
 import watchfiles
 
-from recorder import __version__, logs
+from recorder import __version__, limits, logs
 from recorder.clock import Clock
 from recorder.conference import Conference
 from recorder.config import Settings
@@ -48,6 +48,7 @@ def run(settings: Settings) -> int:
     """Run the daemon until it is told to stop; return the exit status of the process."""
     for warning in settings.warnings:
         _log.warning("configuration", **{logs.REASON: str(warning)})
+    limits.raise_open_files()
     try:
         daemon = _Daemon(settings)
     except (OSError, SpoolInUse, StoreError, ValueError) as error:
@@ -67,7 +68,8 @@ class _Daemon:
         self._settings = settings
         self._clock = Clock()
         self._disk = DiskThreads(DISK_THREADS)
-        self._rate = Rate(settings.voipbin.connect_rate)
+        self._reloading = anyio.Lock()  # the list that was read last must be the one that counts
+        self._rate = Rate(settings.connect_rate)
         # A random beginning keeps names unique for good, even if the clock is set back and the spool empty.
         self._numbers = itertools.count(secrets.randbelow(10**9) * 10**6)
         self._connector = WebSocketConnector(settings.voipbin, settings.credential, self._clock)
@@ -96,8 +98,9 @@ class _Daemon:
                 uploading.start_soon(self._uploader.run)
                 async with anyio.create_task_group() as watching:
                     supervisor = Supervisor(watching, self._record)
-                    self._apply(supervisor, self._settings.watches)
                     watching.start_soon(self._follow_watchlist, supervisor)
+                    async with self._reloading:
+                        await self._apply(supervisor, self._settings.watches)
                     await self._obey(signals, supervisor)
                     watching.cancel_scope.cancel()
                     deadline = anyio.current_time() + self._settings.recording.drain_timeout
@@ -145,34 +148,53 @@ class _Daemon:
                 **{logs.FILE: str(path)},
             )
 
-    def _apply(self, supervisor: Supervisor, watches: WatchList) -> None:
-        diff = supervisor.apply(watches)
+    async def _apply(self, supervisor: Supervisor, watches: WatchList) -> None:
+        diff = await supervisor.apply(watches)
+        shard = self._settings.recording.shard
         _log.info(
-            "watching", **{logs.COUNT: len(watches), "added": len(diff.added), "removed": len(diff.removed)}
+            "watching",
+            **{
+                logs.COUNT: len(watches),
+                "listed": watches.listed,
+                "added": len(diff.added),
+                "removed": len(diff.removed),
+            }
+            | ({"shard": str(shard)} if shard else {}),
         )
 
-    async def _reload(self, supervisor: Supervisor) -> None:
+    async def _reload(self, supervisor: Supervisor, *, if_changed: bool = False) -> None:
         """Follow the file of the watch list. One with mistakes changes nothing."""
-        path, defaults = self._settings.watchlist, self._settings.watch_defaults
-        try:
-            watches = await self._disk(load_watchlist, path, defaults)
-        except ConfigurationError as error:
-            for problem in error.problems:
-                _log.error("the watch list is not followed: it has a mistake", **{logs.ERROR: str(problem)})
-        else:
-            self._apply(supervisor, watches)
+        settings = self._settings
+        async with self._reloading:
+            try:
+                watches = await self._disk(
+                    load_watchlist, settings.watchlist, settings.watch_defaults, settings.recording.shard
+                )
+            except ConfigurationError as error:
+                await self._disk(_say_mistakes, error)
+                return
+            if if_changed and watches == supervisor.watches:
+                return
+            if shortage := limits.too_few_files(len(watches)):
+                _log.warning("configuration", **{logs.REASON: f"{settings.watchlist}: {shortage}"})
+            await self._apply(supervisor, watches)
 
     async def _follow_watchlist(self, supervisor: Supervisor) -> None:
         path = self._settings.watchlist
         # The folder is watched, not the file: an atomic replacement gives the name to another file.
         try:
-            async for _ in watchfiles.awatch(
+            caught_up = False
+            async for changes in watchfiles.awatch(
                 path.parent,
                 watch_filter=lambda _, changed: Path(changed).name == path.name,
                 recursive=False,
                 rust_timeout=_WATCHER_ROUND,
+                yield_on_timeout=True,
             ):
-                await self._reload(supervisor)
+                # The first round may bring no change: one that came before the watcher would be missed.
+                if changes or not caught_up:
+                    await self._reload(supervisor, if_changed=not changes)
+                    caught_up = True
         except (OSError, RuntimeError) as error:
             # No watcher to be had (inotify's limit), or the folder is gone: recording must not end over it.
             _log.exception(
@@ -202,3 +224,9 @@ class _Daemon:
         async for number in signals:
             if number in STOP_SIGNALS:
                 scope.cancel()
+
+
+def _say_mistakes(error: ConfigurationError) -> None:
+    """One line each; thousands of them would hold up the streams, were they written on the event loop."""
+    for problem in error.problems:
+        _log.error("the watch list is not followed: it has a mistake", **{logs.ERROR: str(problem)})

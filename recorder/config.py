@@ -7,7 +7,7 @@ nothing, creates nothing, and does not reach out to the network.
 import math
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -26,8 +26,10 @@ from pydantic import (
 
 from recorder.core.media import CodecChoice, Encapsulation
 from recorder.credential import Credential, credentials_in_file, load_credential
+from recorder.limits import too_few_files
 from recorder.problems import ConfigurationError, Problem, explain, layout, shown
 from recorder.redaction import Redaction
+from recorder.shard import Shard
 from recorder.toml_source import TomlSource
 from recorder.values import (
     CertificateFile,
@@ -37,6 +39,7 @@ from recorder.values import (
     InFile,
     ReadableFile,
     SegmentLength,
+    ShardWord,
     WritableFolder,
     between,
     choice,
@@ -73,10 +76,14 @@ def _plain_word(text: str) -> str:
     return text
 
 
-def fit_recorder(host: str) -> str:
-    """Make a host name fit for names of segments: what cannot stand in one becomes a hyphen."""
+def fit_recorder(host: str, shard: Shard | None = None) -> str:
+    """Make a host name fit for names of segments: what cannot stand in one becomes a hyphen.
+
+    The shard stands behind it, for a host may have several.
+    """
+    suffix = f"-{shard.number}of{shard.count}" if shard else ""
     fitting = re.sub(r"[^A-Za-z0-9.-]", "-", host).lstrip(".-")
-    return fitting[:MAX_RECORDER_LENGTH] or "recorder"
+    return (fitting[: MAX_RECORDER_LENGTH - len(suffix)] or "recorder") + suffix
 
 
 class _Table(BaseModel):
@@ -93,7 +100,7 @@ class VoipbinSettings(_Table):
         url: of the API, as `wss://host/v1.0`, without a slash at the end.
         encapsulation: for watches that name none.
         codec: for watches that name none.
-        connect_rate: handshakes a second, over all watches.
+        connect_rate: handshakes a second, over all watches of the list and all shards.
         read_interval: seconds between two reads of a stream. Longer is cheaper; what was not read is lost if
             the process dies.
         ca_file: certificates to trust in place of the system's.
@@ -125,6 +132,7 @@ class RecordingSettings(_Table):
 
     Attributes:
         spool: folder of what is not in the bucket yet.
+        shard: the share of the watch list that this instance records; None: all of it.
         recorder: this instance, in names and manifests.
         segment: length of a segment on the UTC grid; whole seconds, a divisor of an hour or a day.
         gap_limit: the longest interruption that is filled with silence rather than ending the segment.
@@ -133,8 +141,9 @@ class RecordingSettings(_Table):
     """
 
     spool: WritableFolder = Field(examples=["/var/lib/conference-recorder"])
+    shard: ShardWord | None = None  # stands before `recorder`, whose default has it
     recorder: Annotated[str, AfterValidator(check_recorder)] = Field(
-        default_factory=lambda: fit_recorder(socket.gethostname())
+        default_factory=lambda before: fit_recorder(socket.gethostname(), before.get("shard"))
     )
     segment: SegmentLength = 300.0
     gap_limit: Annotated[Duration, between(0, 3600)] = 60.0
@@ -172,7 +181,7 @@ class Settings:
     Attributes:
         path: the file the settings come from.
         watchlist: the file of the watch list, which may change while the daemon runs.
-        watches: what that file says now.
+        watches: what that file says now, or the share of it that is this instance's.
         warnings: what is allowed but probably not meant.
     """
 
@@ -189,6 +198,19 @@ class Settings:
     def watch_defaults(self) -> WatchDefaults:
         """What holds for watches that say nothing else; to load the watch list again."""
         return WatchDefaults(self.voipbin.encapsulation, self.voipbin.codec)
+
+    @property
+    def nothing_watched(self) -> str:
+        """Why an empty list of watches is empty."""
+        if not self.watches.listed:
+            return "the watch list is empty"
+        return f"none of the {self.watches.listed} watches of the list is in shard {self.recording.shard}"
+
+    @property
+    def connect_rate(self) -> float:
+        """Handshakes a second of this instance. All shards together keep within what is configured."""
+        shard = self.recording.shard
+        return self.voipbin.connect_rate / (shard.count if shard else 1)
 
 
 def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
@@ -220,7 +242,7 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
         credential=credential,
         watchlist=file.watchlist,
         watches=watches,
-        warnings=_warnings(source, file),
+        warnings=tuple(_warnings(source, file, watches)),
     )
 
 
@@ -239,20 +261,22 @@ def _read_tables(source: TomlSource, folder: Path) -> tuple[_File | None, WatchL
     if ("watchlist",) in problems:
         return file, None, found
     defaults = WatchDefaults(file.voipbin.encapsulation, file.voipbin.codec) if file else WatchDefaults()
+    shard = file.recording.shard if file else None
     try:
-        return file, load_watchlist(folder / source.tables["watchlist"], defaults), found
+        return file, load_watchlist(folder / source.tables["watchlist"], defaults, shard), found
     except ConfigurationError as error:
         return file, None, [*found, *error.problems]
 
 
-def _warnings(source: TomlSource, file: _File) -> tuple[Problem, ...]:
-    if file.voipbin.connect_rate <= PLATFORM_CONNECT_RATE:
-        return ()
-    message = (
-        f"{file.voipbin.connect_rate:g} is more than the {PLATFORM_CONNECT_RATE} requests a second that"
-        " VoIPBIN allows a customer; what is above will be answered 429 and tried again"
-    )
-    return (source.problem(("voipbin", "connect_rate"), message),)
+def _warnings(source: TomlSource, file: _File, watches: WatchList) -> Iterator[Problem]:
+    if message := too_few_files(len(watches)):
+        yield source.problem(("watchlist",), message)
+    if file.voipbin.connect_rate > PLATFORM_CONNECT_RATE:
+        message = (
+            f"{file.voipbin.connect_rate:g} is more than the {PLATFORM_CONNECT_RATE} requests a second that"
+            " VoIPBIN allows a customer; what is above will be answered 429 and tried again"
+        )
+        yield source.problem(("voipbin", "connect_rate"), message)
 
 
 def _redacted(problems: list[Problem], credential: Credential | None) -> list[Problem]:

@@ -112,6 +112,8 @@ def explain(
     for detail in error.errors(include_url=False):
         path, value = (*table, *detail["loc"]), detail["input"]
         match detail["type"]:
+            case "default_factory_not_called":
+                continue  # for another key is wrong, and that is told
             case "extra_forbidden":
                 message = unknown_key(path, known)
             case "missing":

@@ -31,7 +31,7 @@ def show_settings(settings: Settings) -> None:
         facts.add_row(name, Text(value))
     console.print(facts)
     if not settings.watches:
-        console.print("\nNothing would be recorded: the watch list is empty.")
+        console.print(f"\nNothing would be recorded: {settings.nothing_watched}.")
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("what", "id", "name", "encapsulation", "codec"):
@@ -58,6 +58,7 @@ def as_json(settings: Settings) -> dict[str, Any]:
         "voipbin": settings.voipbin.model_dump(mode="json"),
         "recording": settings.recording.model_dump(mode="json"),
         "storage": settings.storage.model_dump(mode="json"),
+        "listed": settings.watches.listed,
         "watches": [
             {
                 "kind": watch.watch_id.kind.value,
@@ -82,10 +83,16 @@ def _facts(settings: Settings) -> list[tuple[str, str]]:
     endpoint = f" at {storage.endpoint_url}" if storage.endpoint_url else ""
     return [
         ("configuration", str(settings.path)),
-        ("watch list", f"{settings.watchlist} ({len(settings.watches)} to record)"),
+        ("watch list", f"{settings.watchlist} ({_count(settings)} to record)"),
         ("platform", voipbin.url),
         ("credential", f"{settings.credential.kind.value} (found, not shown)"),
         ("segments", f"{format_duration(recording.segment)}, as recorder {recording.recorder}"),
         ("spool", str(recording.spool)),
         ("store", f"{storage.url}{endpoint}"),
     ]
+
+
+def _count(settings: Settings) -> str:
+    """How many watches are recorded here, and of how many."""
+    shard, watches = settings.recording.shard, settings.watches
+    return f"shard {shard}: {len(watches)} of {watches.listed}" if shard else str(len(watches))

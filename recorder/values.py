@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, ValidationInfo
 
 from recorder.core.media import CodecChoice, Encapsulation
 from recorder.problems import nearest, shown
+from recorder.shard import Shard
 from recorder.toml_source import reason
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -180,6 +181,12 @@ def choice(kind: type[_Choice], consequence: str = "") -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _shard(value: object) -> Shard:
+    if isinstance(value, Shard):
+        return value
+    return Shard.parse(value if isinstance(value, str) else shown(value))
+
+
 def _path(value: object, info: ValidationInfo) -> Path:
     if isinstance(value, Path):
         return value
@@ -248,6 +255,9 @@ EncapsulationWord = Annotated[
     Encapsulation, choice(Encapsulation, " (the platform accepts any word and then sends no audio)")
 ]
 CodecWord = Annotated[CodecChoice, choice(CodecChoice)]
+
+ShardWord = Annotated[Shard, BeforeValidator(_shard), PlainSerializer(str)]
+"""Which of how many: `2/4`."""
 
 ReadableFile = Annotated[Path, BeforeValidator(_path), AfterValidator(_readable)]
 CertificateFile = Annotated[Path, BeforeValidator(_path), AfterValidator(_certificates)]

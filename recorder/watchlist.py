@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from recorder.core.media import CodecChoice, Encapsulation
 from recorder.credential import credentials_in_file
 from recorder.problems import ConfigurationError, KeyPath, Layout, explain, key_name, shown, unknown_key
+from recorder.shard import Shard
 from recorder.toml_source import TomlSource
 from recorder.values import CodecWord, EncapsulationWord
 from storage.names import WatchId, WatchKind
@@ -54,11 +55,16 @@ class Watch:
 class WatchList:
     """What should be recorded, each once: conferences before calls, as they stand in the file.
 
+    Attributes:
+        watches: what this instance records.
+        elsewhere: how many more the file has, which are for other instances.
+
     Raises:
         ValueError: two watches have the same id.
     """
 
     watches: tuple[Watch, ...] = ()
+    elsewhere: int = 0
 
     def __post_init__(self) -> None:
         if len({watch.watch_id for watch in self.watches}) != len(self.watches):
@@ -73,6 +79,16 @@ class WatchList:
     def get(self, watch_id: WatchId) -> Watch | None:
         """The watch of that id, or None."""
         return next((watch for watch in self.watches if watch.watch_id == watch_id), None)
+
+    @property
+    def listed(self) -> int:
+        """How many watches the file has, whoever records them."""
+        return len(self.watches) + self.elsewhere
+
+    def share(self, shard: Shard) -> Self:
+        """What of this list belongs to `shard`."""
+        own = tuple(watch for watch in self.watches if shard.holds(watch.watch_id))
+        return type(self)(own, elsewhere=self.listed - len(own))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +111,14 @@ class WatchListDiff:
         return bool(self.added or self.removed)
 
 
-def load_watchlist(path: Path, defaults: WatchDefaults) -> WatchList:
-    """Read a watch list; a file without entries is one, and nothing is watched then.
+def load_watchlist(path: Path, defaults: WatchDefaults, shard: Shard | None = None) -> WatchList:
+    """Read a watch list, or the share of it; a file without entries is one, and nothing is watched then.
 
     Raises:
-        ConfigurationError: with all that is wrong with the file.
+        ConfigurationError: with all that is wrong with the file, whoever would record it.
     """
-    return _Reading(TomlSource.read(path), defaults).watchlist()
+    watches = _Reading(TomlSource.read(path), defaults).watchlist()
+    return watches if shard is None else watches.share(shard)
 
 
 def _watch_id_text(text: str) -> str:

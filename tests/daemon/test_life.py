@@ -118,6 +118,21 @@ async def test_an_edit_of_the_watch_list_starts_and_stops_and_leaves_the_rest_al
         assert judge(programme, platform.record(programme.watch), fetched).differing == 0
 
 
+async def test_an_edit_of_the_watch_list_while_the_daemon_starts_is_not_missed(tmp_path: Path) -> None:
+    platform = Platform(Programme(conference(1), Tape.speech("standup")))
+    async with simulate(platform) as server:
+        site = site_at(tmp_path, server.url)
+        site.voipbin = {"connect_rate": 18}
+        site.write([])
+        async with running(site) as daemon:
+            await daemon.said_of("configuration", 1)  # the warning of the rate: the list has been read
+            site.watch([(conference(1), SLN)])
+            await daemon.said_of("audio began", 1)
+            await daemon.stop()
+
+    assert [line["count"] for line in daemon.said("watching")] == [0, 1]
+
+
 async def test_a_credential_that_is_refused_is_an_alarm_and_never_shown(tmp_path: Path) -> None:
     platform = Platform(Programme(conference(1), Tape.speech("standup"), script=[Refuse(401, times=9)]))
     async with simulate(platform) as server:

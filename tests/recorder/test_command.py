@@ -117,6 +117,21 @@ def test_check_tells_mistakes_as_json_too(tmp_path: Path) -> None:
     assert result["problems"][0]["line"] == 2
 
 
+def test_check_says_which_watches_are_of_this_shard(tmp_path: Path) -> None:
+    def checked(shard: str, *arguments: str) -> str:
+        config = CONFIG.replace("[recording]", f'[recording]\nshard = "{shard}"')
+        done = command("check", "--config", write_configuration(tmp_path, config), *arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    assert "shard 2/3: 1 of 2 to record" in checked("2/3")
+    assert (CALL in checked("2/3"), BOARD in checked("2/3")) == (True, False)
+    assert "none of the 2 watches of the list is in shard 1/3" in checked("1/3")
+    result = json.loads(checked("3/3", "--json"))
+    assert (result["recording"]["shard"], result["listed"]) == ("3/3", 2)
+    assert [watch["id"] for watch in result["watches"]] == [BOARD]
+
+
 def test_check_warns_of_what_is_probably_not_meant(tmp_path: Path) -> None:
     config = CONFIG.replace("[recording]", "connect_rate = 50\n[recording]")
 

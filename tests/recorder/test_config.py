@@ -21,10 +21,13 @@ from recorder.config import (
     load_settings,
 )
 from recorder.core.media import CodecChoice, Encapsulation
+from recorder.shard import Shard
 from recorder.values import format_duration, parse_duration
-from storage.names import check_recorder
+from storage.names import WatchId, WatchKind, check_recorder
 from tests.recorder.configurations import (
     ACCESSKEY,
+    BOARD,
+    CALL,
     CONFIG,
     TOKEN,
     WATCHLIST,
@@ -43,6 +46,10 @@ def refusal(path: Path, environ: dict[str, str] = ENVIRON) -> ConfigurationError
     with pytest.raises(ConfigurationError) as caught:
         load_settings(path, environ)
     return caught.value
+
+
+def sharded(shard: str) -> str:
+    return CONFIG.replace("[recording]", f'[recording]\nshard = "{shard}"')
 
 
 # Values
@@ -86,6 +93,7 @@ def test_any_other_text_is_refused_as_a_duration(text: str) -> None:
 @example("a" * 300)
 def test_any_host_name_is_made_fit_for_names(host: str) -> None:
     check_recorder(fit_recorder(host))
+    assert check_recorder(fit_recorder(host, Shard(2, 4))).endswith("-2of4")
 
 
 # A configuration in order
@@ -134,6 +142,7 @@ def test_every_key_is_taken(tmp_path: Path) -> None:
         auth = "query"
         [recording]
         spool = "{tmp_path}"
+        shard = "1/1"
         recorder = "rec-a"
         segment = "10s"
         gap_limit = "0s"
@@ -157,7 +166,13 @@ def test_every_key_is_taken(tmp_path: Path) -> None:
         auth=AuthForm.QUERY,
     )
     assert settings.recording == RecordingSettings(
-        spool=tmp_path, recorder="rec-a", segment=10, gap_limit=0, idle_after=1.5, drain_timeout=60
+        spool=tmp_path,
+        shard=Shard(1, 1),
+        recorder="rec-a",
+        segment=10,
+        gap_limit=0,
+        idle_after=1.5,
+        drain_timeout=60,
     )
     assert settings.storage == StorageSettings(
         url=f"file://{tmp_path}/store", endpoint_url="http://127.0.0.1:8333", region="eu-central-1"
@@ -167,6 +182,26 @@ def test_every_key_is_taken(tmp_path: Path) -> None:
         Encapsulation.SLN,
     ]
     assert [watch.codec for watch in settings.watches] == [CodecChoice.ALAW, CodecChoice.ULAW]
+
+
+def test_a_shard_has_its_part_of_the_list_and_of_the_rate_and_a_name_of_its_own(tmp_path: Path) -> None:
+    shares = [
+        load_settings(write_configuration(tmp_path, sharded(f"{number}/2")), ENVIRON) for number in (1, 2)
+    ]
+
+    board, call = WatchId(WatchKind.CONFERENCE, BOARD), WatchId(WatchKind.CALL, CALL)
+    assert [[watch.watch_id for watch in share.watches] for share in shares] == [[], [board, call]]
+    assert [share.watches.listed for share in shares] == [2, 2]
+    assert [share.connect_rate for share in shares] == [7.5, 7.5], "15 is what all of them may do together"
+    assert [share.recording.recorder for share in shares] == [
+        f"{fit_recorder(os.uname().nodename)}-{number}of2" for number in (1, 2)
+    ]
+
+
+def test_a_name_that_is_written_is_taken_as_it_is_with_a_shard_too(tmp_path: Path) -> None:
+    config = sharded("2/4").replace("[storage]", 'recorder = "rec-a"\n[storage]')
+
+    assert load_settings(write_configuration(tmp_path, config), ENVIRON).recording.recorder == "rec-a"
 
 
 def test_loading_creates_nothing(tmp_path: Path) -> None:
@@ -193,7 +228,7 @@ def test_the_commented_keys_of_the_example_are_in_order_as_well(tmp_path: Path) 
 
     settings = load_settings(write_configuration(tmp_path, config), ENVIRON)
 
-    assert uncommented == 3
+    assert uncommented == 4
     assert settings.recording.recorder == "rec-a"
 
 
@@ -272,6 +307,10 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
         (f'[recording]\nspool = "{"a" * 300}/b"', "recording.spool", "name a folder"),
         ('[recording]\nspool = ""', "recording.spool", "is not a path"),
         ('[recording]\nrecorder = "rec_a"', "recording.recorder", "letters, digits, dots or hyphens"),
+        ('[recording]\nshard = "5/4"', "recording.shard", "use 1/4 to 4/4"),
+        ('[recording]\nshard = "2 of 4"', "recording.shard", 'such as "2/4"'),
+        ("[recording]\nshard = 0.5", "recording.shard", "which of how many in quotes"),
+        ('[voipbin]\nshard = "2/4"', "voipbin.shard", "it belongs in the table [recording]"),
         ('[recording]\nsegment = "7m"', "recording.segment", "use 5m, 10m or another that does"),
         ('[recording]\nsegment = "4s"', "recording.segment", "use 5s to 1d"),
         ('[recording]\nsegment = "0s"', "recording.segment", "use 5s to 1d"),

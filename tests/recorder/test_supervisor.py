@@ -1,8 +1,10 @@
 """One task per watch, as the list says; what fails alone is begun again alone."""
 
+import itertools
 from collections import Counter
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from recorder.core.media import CodecChoice, Encapsulation
@@ -37,9 +39,9 @@ async def test_a_new_list_starts_what_is_new_and_stops_what_is_gone_and_touches_
     recorder = Recorder()
     async with anyio.create_task_group() as tasks:
         supervisor = Supervisor(tasks, recorder)
-        supervisor.apply(WatchList((watch(1), watch(2))))
+        await supervisor.apply(WatchList((watch(1), watch(2))))
         await anyio.sleep(1)
-        supervisor.apply(WatchList((watch(3), watch(2))))
+        await supervisor.apply(WatchList((watch(3), watch(2))))
         await anyio.sleep(1)
 
         assert recorder.begun == [watch(1), watch(2), watch(3)]
@@ -47,13 +49,38 @@ async def test_a_new_list_starts_what_is_new_and_stops_what_is_gone_and_touches_
         tasks.cancel_scope.cancel()
 
 
+async def test_a_long_list_does_not_hold_up_what_is_being_recorded() -> None:
+    recorder = Recorder()
+    turns: list[int] = []
+
+    async def take_turns() -> None:
+        while True:
+            turns.append(len(recorder.begun) - len(recorder.ended))
+            await anyio.lowlevel.checkpoint()
+
+    async with anyio.create_task_group() as tasks:
+        supervisor = Supervisor(tasks, recorder)
+        with anyio.CancelScope() as meanwhile:
+            async with anyio.create_task_group() as others:
+                others.start_soon(take_turns)
+                await supervisor.apply(WatchList(tuple(watch(number) for number in range(1, 1001))))
+                await anyio.lowlevel.checkpoint()
+                await supervisor.apply(WatchList())
+                await anyio.lowlevel.checkpoint()
+                meanwhile.cancel()
+
+        assert (len(recorder.begun), len(recorder.ended)) == (1000, 1000)
+        assert max(abs(after - before) for before, after in itertools.pairwise(turns)) <= 100
+        tasks.cancel_scope.cancel()
+
+
 async def test_a_watch_whose_settings_change_is_begun_anew() -> None:
     recorder = Recorder()
     async with anyio.create_task_group() as tasks:
         supervisor = Supervisor(tasks, recorder)
-        supervisor.apply(WatchList((watch(1),)))
+        await supervisor.apply(WatchList((watch(1),)))
         await anyio.sleep(1)
-        supervisor.apply(WatchList((watch(1, Encapsulation.SLN),)))
+        await supervisor.apply(WatchList((watch(1, Encapsulation.SLN),)))
         await anyio.sleep(1)
 
         assert recorder.begun == [watch(1), watch(1, Encapsulation.SLN)]
@@ -72,7 +99,7 @@ async def test_a_watch_that_fails_unexpectedly_is_begun_again_and_the_others_go_
 
     with anyio.move_on_after(600):
         async with anyio.create_task_group() as tasks:
-            Supervisor(tasks, record).apply(WatchList((watch(1), watch(2))))
+            await Supervisor(tasks, record).apply(WatchList((watch(1), watch(2))))
 
     assert begun[watch(2)] == 1
     assert 10 < begun[watch(1)] < 100, "again and again, but not in a hot loop"

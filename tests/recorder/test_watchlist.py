@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from recorder.core.media import CodecChoice, Encapsulation
 from recorder.problems import ConfigurationError
+from recorder.shard import Shard
 from recorder.watchlist import Watch, WatchDefaults, WatchList, WatchListDiff, load_watchlist
 from storage.names import WatchId, WatchKind
 from tests.recorder.configurations import BOARD, CALL, WATCHLIST
@@ -104,6 +105,30 @@ def test_a_mistake_has_its_line_its_key_and_what_to_do(tmp_path: Path, text: str
     (problem,) = refusal(tmp_path, text)
 
     assert problem.startswith(f"watchlist.toml:{expected}")
+
+
+def test_shares_of_a_list_are_the_list(tmp_path: Path) -> None:
+    path = tmp_path / "watchlist.toml"
+    path.write_text("\n".join(f'[[call]]\nid = "{watch(number).watch_id.id}"' for number in range(30)))
+
+    whole = load_watchlist(path, DEFAULTS)
+    shares = [load_watchlist(path, DEFAULTS, Shard(number, 3)) for number in (1, 2, 3)]
+
+    assert sorted(each.watch_id for share in shares for each in share) == [each.watch_id for each in whole]
+    assert all(share for share in shares)
+    assert [share.listed for share in shares] == [30, 30, 30]
+    assert (whole.listed, whole.elsewhere) == (30, 0)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_mistake_in_an_entry_of_another_shard_refuses_the_list_as_well(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "watchlist.toml"
+    path.write_text(f'[[call]]\nid = "{CALL}"\nnmae = "x"\n[[call]]\nid = "{CALL}"\n[[call]]\nid = "x"\n')
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_watchlist(path, DEFAULTS, Shard(number, 2))
+
+    assert [problem.key for problem in caught.value.problems] == ["call[1].nmae", "call[2].id", "call[3].id"]
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
