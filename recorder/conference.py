@@ -66,6 +66,7 @@ class Conference:
         self._on_sealed = on_sealed
         self._chance = chance
         self._backoff = Backoff()
+        self._live = False  # there was audio, and nobody has said since that it has ended
         self._repeats = logs.Repeats(REPEAT_INTERVAL)
         self._events: list[Event] = []  # for the disk, in order
         self._unwritten = 0  # bytes of audio among them
@@ -78,7 +79,7 @@ class Conference:
         """Record. Ends only by cancellation; the open segment is sealed before that is passed on."""
         try:
             while True:
-                await self._pause_until(self._rate.reserve(self._clock.monotonic()))
+                await self._take_turn()
                 setback, at_least = await self._stream()
                 delay = at_least + self._backoff.delay(PACES[setback], self._chance())
                 await self._pause_until(self._clock.monotonic() + delay)
@@ -92,6 +93,7 @@ class Conference:
         try:
             connection = await self._connector.connect(self._watch)
         except ConnectionRefused as refused:
+            self._live = self._live and refused.setback is not Setback.NOT_LIVE
             self._say_setback(refused.setback, str(refused))
             return refused.setback, refused.retry_after or 0.0
         connected_at = self._clock.monotonic()
@@ -106,8 +108,10 @@ class Conference:
             with anyio.CancelScope(shield=True):
                 await self._hang_up(connection, heard)
         self._backoff.flowed(heard.seconds)
+        self._live = self._live or heard.began is not None
         now = self._clock.monotonic()
         if heard.began is None and now - connected_at < NOT_LIVE_WITHIN:
+            self._live = False
             self._say_setback(Setback.NOT_LIVE, "accepted and closed without audio: nobody has joined yet")
             return Setback.NOT_LIVE, 0.0
         self._log.warning("stream lost", **{logs.REASON: reason, logs.SECONDS: round(now - connected_at, 1)})
@@ -142,13 +146,27 @@ class Conference:
             self._take(self._recording.disconnected(self._clock.monotonic()))
         await self._write()
 
+    async def _take_turn(self) -> None:
+        """Wait until this watch may connect. Those whose audio is being missed go before those who ask."""
+        turn = self._rate.ask(urgent=self._live)
+        try:
+            while not turn.granted:
+                with anyio.move_on_after(self._due_in()):
+                    await turn.wait()
+                await self._fall_due()
+        finally:
+            turn.grant()
+
     async def _pause_until(self, moment: float) -> None:
-        """Wait, and do meanwhile what falls due without a connection."""
         while (now := self._clock.monotonic()) < moment:
             due = self._due_in()
             await anyio.sleep(moment - now if due is None else min(moment - now, due))
-            self._take(self._recording.tick(self._clock.monotonic()))
-            await self._write()
+            await self._fall_due()
+
+    async def _fall_due(self) -> None:
+        """Do what is due though there is no connection."""
+        self._take(self._recording.tick(self._clock.monotonic()))
+        await self._write()
 
     def _due_in(self) -> float | None:
         """Seconds until something is due, None for never."""

@@ -1,18 +1,61 @@
-"""One rate for all: spaces out what many tasks would otherwise do at the same moment."""
+"""One rate for all: spaces out what many tasks would otherwise do at the same moment, the urgent first.
+
+Without a burst: the platform counts all of a customer's requests, and some are not ours.
+"""
+
+import asyncio
+import heapq
+import itertools
+
+import anyio
+
+
+class Turn:
+    """A place in the queue."""
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+
+    @property
+    def granted(self) -> bool:
+        """Whether it has come, or has been given up."""
+        return self._event.is_set()
+
+    async def wait(self) -> None:
+        """Wait for it. To be cancelled in this costs no place."""
+        await self._event.wait()
+
+    def grant(self) -> None:
+        """Let it come, or give it up: there is nobody to wait for any more."""
+        self._event.set()
 
 
 class Rate:
-    """Hands out moments, at least `1 / per_second` seconds apart, first come, first served.
-
-    Without a burst: the platform counts all of a customer's requests, and some are not ours.
-    """
+    """Grants turns at least `1 / per_second` seconds apart: the urgent before the others, else in order."""
 
     def __init__(self, per_second: float) -> None:
         self._interval = 1 / per_second
-        self._next = 0.0
+        self._queue: list[tuple[bool, int, Turn]] = []
+        self._order = itertools.count()
+        self._free_at = 0.0  # by the clock of the loop
+        self._timer: asyncio.TimerHandle | None = None
 
-    def reserve(self, now: float) -> float:
-        """The moment at which the caller may go ahead, monotonic seconds, `now` or later."""
-        moment = max(now, self._next)
-        self._next = moment + self._interval
-        return moment
+    def ask(self, *, urgent: bool) -> Turn:
+        """Stand in the queue. Who does not want the turn any more grants it to itself."""
+        turn = Turn()
+        heapq.heappush(self._queue, (not urgent, next(self._order), turn))
+        if self._timer is None:
+            self._go_on()
+        return turn
+
+    def _go_on(self) -> None:
+        """Grant the next turn if its time has come, and see to those after it."""
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        while self._queue and loop.time() >= self._free_at:
+            _, _, turn = heapq.heappop(self._queue)
+            if not turn.granted:
+                turn.grant()
+                self._free_at = loop.time() + self._interval
+        if self._queue:
+            self._timer = loop.call_at(self._free_at, self._go_on)

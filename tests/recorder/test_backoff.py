@@ -1,12 +1,9 @@
 """Waiting: bounded, jittered, and begun anew only by audio."""
 
-from itertools import pairwise
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recorder.core.backoff import STEADY, Backoff, Pace
-from recorder.rate import Rate
 
 PACE = Pace(floor=1.0, base=2.0, cap=30.0)
 chances = st.floats(0, 1)
@@ -41,19 +38,3 @@ def test_steady_audio_begins_anew() -> None:
     backoff.flowed(STEADY)
 
     assert backoff.delay(PACE, 1.0) == PACE.base
-
-
-def test_a_thousand_that_ask_at_once_are_spaced_out() -> None:
-    rate = Rate(15)
-
-    moments = [rate.reserve(100.0) for _ in range(1000)]
-
-    assert moments[0] == 100.0
-    assert all(later - earlier >= 1 / 15 - 1e-9 for earlier, later in pairwise(moments))
-
-
-def test_time_that_nobody_used_is_not_saved_up_for_a_burst() -> None:
-    rate = Rate(10)
-    rate.reserve(0.0)
-
-    assert [rate.reserve(60.0) for _ in range(3)] == [60.0, 60.1, 60.2]

@@ -40,6 +40,7 @@ async def record(
     *,
     disk: Inline | None = None,
     step: timedelta = timedelta(),
+    rate: Rate | None = None,
 ) -> ScriptedPlatform:
     """Record for so many virtual seconds, then stop as a signal would."""
     platform = ScriptedPlatform(steps)
@@ -58,7 +59,7 @@ async def record(
         recording,
         SegmentWriter(spool),
         clock=clock,
-        rate=Rate(15),
+        rate=rate or Rate(15),
         disk=disk or Inline(),
         on_sealed=lambda _: None,
         chance=random.Random(1).random,
@@ -130,6 +131,46 @@ async def test_a_drop_is_bridged_with_silence_and_told(spool: Spool) -> None:
     assert {entry.reason.value for s in segments for entry in s.ledger} == {"disconnected"}
     span = sum(s.samples for s in segments) / 8000
     assert span == pytest.approx(60, abs=0.2), "the recording is as long as the time that passed"
+
+
+async def test_a_stream_that_is_missed_does_not_wait_behind_those_that_are_only_asked_for(
+    spool: Spool,
+) -> None:
+    rate, source = Rate(15), Counter()
+    steps: list[ConnectionRefused | Script] = [
+        playing(source, 20),
+        refuse(Setback.TRANSIENT),
+        playing(source, 100),
+    ]
+    platforms: list[ScriptedPlatform] = []
+
+    async def missed() -> None:
+        platforms.append(await record(spool, steps, 60, rate=rate))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(missed)
+        await anyio.sleep(10)
+        crowd = [rate.ask(urgent=False) for _ in range(3000)]
+    assert not all(turn.granted for turn in crowd)
+
+    first, second, third = platforms[0].attempts
+    assert second - (first + 20) < 1.5
+    assert third - second < 2.5
+
+
+async def test_a_conference_that_has_ended_is_not_missed(spool: Spool) -> None:
+    rate, source = Rate(1), Counter()
+    steps: list[ConnectionRefused | Script] = [playing(source, 20), refuse(Setback.NOT_LIVE)]
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: record(spool, steps, 100, rate=rate))
+        await anyio.sleep(19.5)
+        crowd = [rate.ask(urgent=False) for _ in range(100)]
+        await anyio.sleep(10.25)
+        granted = sum(turn.granted for turn in crowd)
+        assert granted == 10, "one turn of eleven was for the stream that broke off"
+        await anyio.sleep(20)
+        assert sum(turn.granted for turn in crowd) == granted + 20, "and none for what has ended"
 
 
 async def test_a_call_that_nobody_has_joined_is_asked_for_slowly_and_recorded_when_it_begins(
