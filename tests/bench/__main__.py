@@ -19,7 +19,6 @@ from tests.bench.daemon import NAME, WAY, Plan, StoreKind, running_daemon
 from tests.bench.load import BenchError, Certificate, running_load
 from tests.bench.process import Cost, Say, beside
 
-PROFILE_SECONDS = 15
 OURS = "daemon"
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -47,7 +46,8 @@ def density(
         typer.Option(help=f"Ways to measure, {OURS} being one: {', '.join(rivals.RIVALS)}. All by default."),
     ] = None,
     profile: Annotated[
-        bool, typer.Option(help="Tell the stages of the daemon's CPU, after the measured seconds.")
+        bool,
+        typer.Option(help="Tell the stages of the daemon's CPU, in as many seconds after the measured ones."),
     ] = False,
     json: Json = False,
 ) -> None:
@@ -90,9 +90,9 @@ def _daemon(
         cost = daemon.measure(seconds, say)
         found: dict[str, float] | str = {}
         if profile:
-            say(f"{NAME}: looking at its stacks for {PROFILE_SECONDS} s")
+            say(f"{NAME}: looking at its stacks for {seconds:.0f} s")
             try:
-                found = stages.profile(daemon.process.pid, PROFILE_SECONDS)
+                found = stages.profile(daemon.process.pid, seconds)
             except stages.NotProfiled as error:
                 found = str(error)
         daemon.stop(say)

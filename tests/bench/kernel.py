@@ -28,7 +28,15 @@ class Cpu:
 
 
 def cpu_of(pid: int) -> Cpu:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return _cpu(Path(f"/proc/{pid}/stat"))
+
+
+def cpu_of_main_thread(pid: int) -> Cpu:
+    return _cpu(Path(f"/proc/{pid}/task/{pid}/stat"))
+
+
+def _cpu(stat: Path) -> Cpu:
+    fields = stat.read_text().rpartition(")")[2].split()
     return Cpu(int(fields[11]) / TICKS_A_SECOND, int(fields[12]) / TICKS_A_SECOND)
 
 

@@ -5,8 +5,10 @@ library that no stage names (numpy, soundfile, pydantic, json) counts for whoeve
 is shared by several (`storage.durable`, `storage.manifest`). What is left to the event loop has no frame of
 ours inside: being woken, reading sockets, and going from one callback to the next.
 
-py-spy is asked for all threads that run, not only for whoever holds the interpreter's lock: sockets and files
-are read and written without it.
+py-spy is asked for all threads that run, not only for whoever holds the interpreter's lock, as sockets and
+files are read and written without it; and not to stop the process, for idle threads then seem to run. It
+still takes some that wait for work to be running. So the kernel says how much of the CPU was the main
+thread's and how much that of all others, and the samples divide each of the two.
 """
 
 import re
@@ -17,6 +19,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
+
+from tests.bench import kernel
 
 RATE = 200
 """Samples a second."""
@@ -59,6 +63,7 @@ STAGES: Final[Mapping[str, tuple[str, ...]]] = {
 """The stages, and what the path of a frame's file holds. Of two that fit, the first counts."""
 OTHER: Final = "other"
 
+_MAIN = "): MainThread"
 _FRAME = re.compile(r" \((?P<file>[^()]*?)(?::\d+)?\)$")
 
 
@@ -78,14 +83,20 @@ def stage_of(stack: str) -> str:
     return OTHER
 
 
-def shares(lines: Iterable[str]) -> dict[str, float]:
-    """The share of each stage, of py-spy's raw format: a stack, a space and how often it was seen."""
-    counts: Counter[str] = Counter()
+def shares(lines: Iterable[str], main: float) -> dict[str, float]:
+    """The share of each stage, of py-spy's raw format: a stack, a space and how often it was seen.
+
+    `main` is the share of the CPU that the main thread had.
+    """
+    counts: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
     for line in lines:
         stack, _, count = line.rstrip().rpartition(" ")
-        counts[stage_of(stack)] += int(count)
-    total = counts.total()
-    return {stage: counts[stage] / total for stage in (*STAGES, OTHER) if counts[stage]}
+        counts[_MAIN in stack.partition(";")[0]][stage_of(stack)] += int(count)
+    found = dict.fromkeys((*STAGES, OTHER), 0.0)
+    for is_main, weight in ((True, main), (False, 1 - main)):
+        for stage, seen in counts[is_main].items():
+            found[stage] += weight * seen / counts[is_main].total()
+    return {stage: share for stage, share in found.items() if share}
 
 
 def profile(pid: int, seconds: float) -> dict[str, float]:
@@ -98,10 +109,14 @@ def profile(pid: int, seconds: float) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         raw = Path(folder) / "stacks"
         command = [str(program), "record", "--pid", str(pid), "--format", "raw", "--full-filenames"]
+        command += ["--threads", "--nonblocking"]
         command += ["--rate", str(RATE), "--duration", str(max(1, round(seconds))), "--output", str(raw)]
+        before, before_main = kernel.cpu_of(pid), kernel.cpu_of_main_thread(pid)
         try:
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds + SLACK)
-            return shares(raw.read_text().splitlines())
+            used = kernel.cpu_of(pid).since(before).both
+            main = kernel.cpu_of_main_thread(pid).since(before_main).both / used
+            return shares(raw.read_text().splitlines(), main)
         except FileNotFoundError:
             raise NotProfiled("py-spy is not installed (pip install py-spy)") from None
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
