@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from recorder.core.media import Encapsulation
 from tests.bench import growth as growing
 from tests.bench import restart as restarting
 from tests.bench import rivals, stages, tables
@@ -25,7 +26,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 Streams = Annotated[int, typer.Option(min=1, help="Streams at a time.")]
 Seconds = Annotated[float, typer.Option(min=1, help="Seconds to measure for.")]
-Encapsulation = Annotated[str, typer.Option(help="rtp, sln or audiosocket; the usual ways take rtp.")]
+Wrapping = Annotated[Encapsulation, typer.Option(help="Of the daemon's streams; the usual ways take rtp.")]
 Segment = Annotated[str, typer.Option(help="Length of the daemon's segments.")]
 Tls = Annotated[bool, typer.Option("--tls", help="wss, with a certificate that everybody verifies.")]
 Store = Annotated[StoreKind, typer.Option(help="s3 starts a SeaweedFS.")]
@@ -37,7 +38,7 @@ def density(
     *,
     streams: Streams = 300,
     seconds: Seconds = 20,
-    encapsulation: Encapsulation = "rtp",
+    encapsulation: Wrapping = Encapsulation.RTP,
     segment: Segment = "1m",
     tls: Tls = False,
     store: Store = StoreKind.FOLDER,
@@ -53,6 +54,7 @@ def density(
 ) -> None:
     """CPU a packet of the daemon and of the usual ways, one after the other in the same run.
 
+    \b
     python -m tests.bench density --streams 300 --seconds 60 --profile
     python -m tests.bench density --streams 300 --tls --way daemon --way gorilla
     """
@@ -69,7 +71,7 @@ def density(
             costs.append(cost)
         for name in (each for each in rivals.RIVALS if each in ways):
             rival = rivals.RIVALS[name]
-            with running_load("rtp", certificate) as load:
+            with running_load(Encapsulation.RTP, certificate) as load:
                 try:
                     costs.append(rivals.run(rival, load, streams, seconds, say))
                 except rivals.NotMeasured as error:
@@ -108,7 +110,7 @@ def growth(
         float, typer.Option(help="One number of streams for so long, in rows, instead of several.")
     ] = 0,
     every: Annotated[float, typer.Option(min=0.1, help="Minutes to a row, with --hours.")] = 5,
-    encapsulation: Encapsulation = "rtp",
+    encapsulation: Wrapping = Encapsulation.RTP,
     segment: Segment = "1m",
     tls: Tls = False,
     store: Store = StoreKind.FOLDER,
@@ -116,6 +118,7 @@ def growth(
 ) -> None:
     """The daemon alone: cost, memory and lag by the number of streams, or over hours.
 
+    \b
     python -m tests.bench growth --streams 10 --streams 100 --streams 1000 --streams 3000
     python -m tests.bench growth --hours 1 --streams 300
     """
@@ -153,7 +156,7 @@ def restart(
     streams: Streams = 2000,
     connect_rate: Annotated[float, typer.Option(min=0.1, help="Handshakes a second of the daemon.")] = 15,
     away: Annotated[float, typer.Option(min=0, help="Seconds that the server is away.")] = 10,
-    encapsulation: Encapsulation = "rtp",
+    encapsulation: Wrapping = Encapsulation.RTP,
     segment: Segment = "1m",
     tls: Tls = False,
     store: Store = StoreKind.FOLDER,
@@ -161,6 +164,7 @@ def restart(
 ) -> None:
     """All streams are cut at once and the server is away: how long until all are back, and what that costs.
 
+    \b
     python -m tests.bench restart --streams 2000
     python -m tests.bench restart --streams 300 --connect-rate 100 --away 30
     """

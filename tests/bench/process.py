@@ -109,8 +109,9 @@ def wait_for(
     deadline = time.monotonic() + within
     while (up := load.report().streams) != streams:
         if process.poll() is not None or time.monotonic() > deadline:
+            state = "it has ended" if process.poll() is not None else f"{within:.0f} s have passed"
             last = log.read_text(errors="replace")[-1500:]
-            raise BenchError(f"{up} of {streams} streams are up after {within:.0f} s:\n{last}")
+            raise BenchError(f"{up} of {streams} streams are up and {state}; it said last:\n{last}")
         say(f"{up} of {streams} streams are up")
         time.sleep(0.2)
     say(f"all {streams} streams are up; waiting until they run evenly")

@@ -29,7 +29,6 @@ class Played:
         self._spans: list[tuple[int, int]] = []
         self._at = 0  # the connection that is followed
         self._position = 0  # in samples, from its first
-        self._begun = False
         self._lost: list[int] = []  # of each connection
         self.unknown = 0
         """Samples of a connection that nobody has sent anything on."""
@@ -64,7 +63,6 @@ class Played:
     def _hear(self, samples: Samples) -> None:
         if not len(samples):
             return
-        self._begun = True
         if self._at >= len(self._spans):
             self.unknown += len(samples)
             return
@@ -82,7 +80,8 @@ class Played:
             self._position += samples
 
     def _reconnected(self) -> None:
-        if not self._begun or self._at >= len(self._spans):
+        # An interruption that goes across a cut is told of in both segments.
+        if not self._position or self._at >= len(self._spans):
             return
         self._lost[self._at] += max(0, self._length(self._at) - self._position)
         self._at += 1

@@ -67,14 +67,16 @@ def show_generator(costs: Sequence[Cost]) -> None:
                 highlight=False,
                 style="bold red",
             )
+    figures = [cost.generator for cost in costs]
     out.print(
-        f"generator: at most {max(cost.generator for cost in costs):.1f} us a packet, and"
-        f" {max(cost.late for cost in costs) * 1000:.0f} ms late",
+        f"generator: {min(figures):.1f} to {max(figures):.1f}"
+        f" us a packet, {max(cost.late for cost in costs) * 1000:.0f} ms late at most",
         highlight=False,
     )
 
 
 _GROWTH = ("us a packet", "kernel", "core", "MiB", "KiB an added", "lag s", "late ms", "lost")
+_WIDTHS = (8, 12, 8, 6, 7, 14, 7, 9, 9)
 
 
 def show_growth_heads(first: str) -> None:
@@ -98,7 +100,9 @@ def show_growth(first: str, cost: Cost, before: Cost | None) -> None:
 
 
 def show_row(cells: Sequence[str]) -> None:
-    out.print("".join(f"{cell:>12}" for cell in cells), highlight=False)
+    out.print(
+        "".join(f"{cell:>{width}}" for cell, width in zip(cells, _WIDTHS, strict=True)), highlight=False
+    )
 
 
 def show_growth_end(costs: Sequence[Cost], lost: int, drift: str) -> None:
