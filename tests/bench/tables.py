@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from tests.bench import kernel
+from tests.bench.daemon import WAY
 from tests.bench.process import TOO_LATE, Cost
 from tests.bench.restart import Return
 
@@ -27,14 +28,15 @@ def show_density(
     costs: Sequence[Cost], missing: Mapping[str, str], stages: Mapping[str, float] | str
 ) -> None:
     """Ways side by side. `missing` are those that were not measured, and why."""
-    table = Table("way", *_right("us a packet", "kernel", "to ours", "streams a core", "KiB a stream"))
-    table.add_column("samples lost", justify="right")
+    heads = ("us/packet", "kernel", "to ours", "streams/core", "KiB/stream", "samples lost")
+    table = Table(Column("way", no_wrap=True), *_right(*heads))
+    ours = next((cost.microseconds for cost in costs if cost.way == WAY), None)
     for cost in costs:
         table.add_row(
             cost.way,
             f"{cost.microseconds:.1f}",
             f"{cost.kernel:.1f}",
-            f"{cost.microseconds / costs[0].microseconds:.2f}",
+            f"{cost.microseconds / ours:.2f}" if ours else "",
             f"{cost.streams_a_core:.0f}",
             f"{cost.kib:.0f}",
             _lost(cost.lost),
@@ -67,6 +69,8 @@ def show_generator(costs: Sequence[Cost]) -> None:
                 highlight=False,
                 style="bold red",
             )
+    if not costs:
+        return
     figures = [cost.generator for cost in costs]
     out.print(
         f"generator: {min(figures):.1f} to {max(figures):.1f}"
@@ -91,10 +95,10 @@ def show_growth(first: str, cost: Cost, before: Cost | None) -> None:
             f"{cost.kernel:.1f}",
             f"{cost.share:.0%}",
             f"{cost.resident / 1024:.0f}",
-            "" if before is None else f"{slope(before, cost):.0f}",
+            "" if before is None or before.streams == cost.streams else f"{slope(before, cost):.0f}",
             f"{cost.lag:.2f}",
             f"{cost.late * 1000:.0f}",
-            _lost(cost.lost),
+            "" if cost.lost is None else str(cost.lost),
         )
     )
 
