@@ -35,6 +35,11 @@ def cpu_of_main_thread(pid: int) -> Cpu:
     return _cpu(Path(f"/proc/{pid}/task/{pid}/stat"))
 
 
+def waited(pid: int) -> float:
+    """Seconds that the main thread was ready to run and its core was with somebody else."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
 def _cpu(stat: Path) -> Cpu:
     fields = stat.read_text().rpartition(")")[2].split()
     return Cpu(int(fields[11]) / TICKS_A_SECOND, int(fields[12]) / TICKS_A_SECOND)

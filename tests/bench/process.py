@@ -16,6 +16,8 @@ SETTLE = 6.0
 """Seconds after the last stream is up until anything is measured: detecting the codec is over by then."""
 LOOK_EVERY = 2.0
 """Seconds between two looks at what waits in the sockets. A look at thousands of them is not free."""
+DENIED = 0.2
+"""Share of the time. A process that other processes keep from its core so much is not measured, they are."""
 TOO_LATE = 0.1
 """Seconds. A generator that is later sends bursts that no platform sends, and the figures are void."""
 
@@ -37,6 +39,7 @@ class Cost:
         lag: seconds that the stream furthest behind was behind at most; see `kernel.lag`.
         generator: CPU of the generator, microseconds a packet.
         late: seconds that the generator was late at most.
+        denied: share of the time that its main thread was kept from its core by other processes.
         lost: samples; None if they were not counted.
     """
 
@@ -50,6 +53,7 @@ class Cost:
     lag: float
     generator: float
     late: float
+    denied: float = 0.0
     lost: int | None = None
 
     @property
@@ -58,7 +62,7 @@ class Cost:
 
     @property
     def void(self) -> bool:
-        return self.late > TOO_LATE
+        return self.late > TOO_LATE or self.denied > DENIED
 
     def with_lost(self, lost: int) -> "Cost":
         return replace(self, lost=lost)
@@ -121,6 +125,7 @@ def wait_for(
 def measure(way: str, process: subprocess.Popen[bytes], load: Load, seconds: float, say: Say) -> Cost:
     """What `process` takes for `seconds`, while the load runs."""
     first, cpu = load.report(), kernel.cpu_of(process.pid)
+    main, waited = kernel.cpu_of_main_thread(process.pid), kernel.waited(process.pid)
     began = time.monotonic()
     late = lag = 0.0
     while (left := began + seconds - time.monotonic()) > 0:
@@ -132,6 +137,9 @@ def measure(way: str, process: subprocess.Popen[bytes], load: Load, seconds: flo
         lag = max(lag, kernel.lag(waiting, report.backlog, load.wire_bytes_a_second))
     last, used = load.report(), kernel.cpu_of(process.pid).since(cpu)
     took = time.monotonic() - began
+    # Threads of its own are no strangers.
+    others = used.both - kernel.cpu_of_main_thread(process.pid).since(main).both
+    denied = max(0.0, kernel.waited(process.pid) - waited - others) / took
     if process.poll() is not None:
         raise BenchError(f"{way} has ended while it was measured, with exit status {process.returncode}")
     packets = last.packets - first.packets
@@ -147,4 +155,5 @@ def measure(way: str, process: subprocess.Popen[bytes], load: Load, seconds: flo
         lag=lag,
         generator=(last.cpu - first.cpu) / packets * 1e6,
         late=late,
+        denied=denied,
     )

@@ -10,7 +10,7 @@ from rich.table import Column, Table
 
 from tests.bench import kernel
 from tests.bench.daemon import WAY
-from tests.bench.process import TOO_LATE, Cost
+from tests.bench.process import DENIED, TOO_LATE, Cost
 from tests.bench.restart import Return
 
 out = Console(width=110, soft_wrap=False)
@@ -64,8 +64,9 @@ def show_generator(costs: Sequence[Cost]) -> None:
     for cost in costs:
         if cost.void:
             out.print(
-                f"VOID: {cost.way} at {cost.streams} streams: the generator was {cost.late:.2f} s late;"
-                f" more than {TOO_LATE} s makes bursts that no platform sends; run it on an idle machine",
+                f"VOID: {cost.way} at {cost.streams} streams: generator {cost.late:.2f} s late (at most"
+                f" {TOO_LATE} s may be), other processes had the core for {cost.denied:.0%} of the time (at"
+                f" most {DENIED:.0%}); run it on an idle machine",
                 highlight=False,
                 style="bold red",
             )

@@ -4,7 +4,6 @@ import asyncio
 import ctypes
 import socket
 from collections.abc import Iterator
-from typing import cast
 
 import pytest
 
@@ -66,7 +65,7 @@ async def test_a_slow_receiver_gets_every_frame_whole(ends: tuple[socket.socket,
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
     group = Group(fastest())
-    slow = Receiver(cast("asyncio.Transport", transport), ours.fileno())
+    slow = Receiver(transport, ours.fileno())
     group.add(slow)
 
     for number in range(FRAMES):

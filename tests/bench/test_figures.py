@@ -109,6 +109,10 @@ def test_a_generator_that_is_late_makes_the_figures_void() -> None:
     assert replace(COST, late=0.2).void
 
 
+def test_other_processes_on_its_core_make_the_figures_void() -> None:
+    assert replace(COST, denied=0.3).void
+
+
 def test_a_return_is_good_in_time_and_without_a_lost_sample() -> None:
     back = Return(seconds=100, bound=bound(2000, 15), up=2000, mean=0.5, most=0.9, lost_before=7)
 
