@@ -4,6 +4,8 @@ The installed daemon runs against one load generator, on a core of its own; the 
 benchmark share another. Figures of one run compare with each other; those of two machines or days do not.
 """
 
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -182,6 +184,7 @@ def restart(
 @contextmanager
 def _bench(*, tls: bool) -> Iterator[tuple[Certificate | None, Say]]:
     """What every run needs: a place beside what is measured, perhaps a certificate, a line of progress."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and leave nothing running
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
         beside(),
