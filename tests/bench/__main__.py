@@ -1,227 +1,214 @@
-"""Measures what a stream costs: `python -m tests.bench density --streams 300 --seconds 60`.
+"""Measures what a stream costs, how that grows, and what a restart of the platform does. See `--help`.
 
-The installed daemon and the usual Python ways, one after the other against one load generator, each bound to
-one core, in one run. Figures of one run compare with each other; those of two machines or days do not. The
-daemon's segments are a minute long, so that a minute has the cost of one of each stream, upload included.
+The installed daemon runs against one load generator, on a core of its own; the generator, the store and the
+benchmark share another. Figures of one run compare with each other; those of two machines or days do not.
 """
 
-import json
-import os
 import signal
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from recorder.simulator.tape import Tape
-from storage.directory import DirectoryStore
-from storage.manifest import parse_manifest
-from storage.names import MANIFEST_SUFFIX
-from tests.bench.generator import FRAME
+from recorder.core.media import Encapsulation
+from tests.bench import growth as growing
+from tests.bench import restart as restarting
+from tests.bench import rivals, stages, tables
+from tests.bench.daemon import NAME, WAY, Plan, StoreKind, running_daemon
+from tests.bench.load import BenchError, Certificate, running_load
+from tests.bench.process import Cost, Say, beside
 
-ROOT = Path(__file__).parent.parent.parent
-SETTLE = 6.0
-"""Seconds after the last stream is up until anything is measured: detecting the codec is over by then."""
-TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+OURS = "daemon"
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-
-@dataclass(frozen=True)
-class Cost:
-    """What one way took: CPU in microseconds a packet, resident KiB a stream, samples that are not there."""
-
-    way: str
-    microseconds: float
-    kib: float
-    lost: int | None
-
-
-class Load:
-    """The generator, as a process."""
-
-    def __init__(self, encapsulation: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.generator", "--encapsulation", encapsulation],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-        assert self._process.stdout is not None
-        self.port = int(self._process.stdout.readline())
-
-    def report(self) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write("report\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return answer
-
-    def wait_for(self, streams: int) -> None:
-        while self.report()["streams"] != streams:
-            time.sleep(0.2)
-
-    def stop(self) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-
-@contextmanager
-def on_one_core(command: list[str], **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process bound to the first core. What is left of it at the end is killed."""
-    with subprocess.Popen(
-        command,
-        env={**os.environ, **environment},
-        cwd=ROOT,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        # At once, before it has threads: they take over what the first one has.
-        os.sched_setaffinity(process.pid, {min(os.sched_getaffinity(0))})
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def measure(way: str, process: subprocess.Popen[bytes], load: Load, streams: int, seconds: float) -> Cost:
-    load.wait_for(streams)
-    time.sleep(SETTLE)
-    before, cpu = load.report(), cpu_seconds(process.pid)
-    time.sleep(seconds)
-    after, used = load.report(), cpu_seconds(process.pid) - cpu
-    packets = after["packets"] - before["packets"]
-    return Cost(way, used / packets * 1e6, resident_kib(process.pid) / streams, None)
-
-
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
-
-
-def resident_kib(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
-
-
-def configure(folder: Path, load: Load, streams: int, encapsulation: str) -> Path:
-    (folder / "bucket").mkdir()
-    (folder / "watchlist.toml").write_text(
-        "\n".join(f'[[conference]]\nid = "1ed12456-eb4b-11ee-bba8-{n:012x}"' for n in range(1, streams + 1))
-    )
-    (folder / "recorder.toml").write_text(
-        f"""
-watchlist = "watchlist.toml"
-[voipbin]
-url = "ws://127.0.0.1:{load.port}/v1.0"
-allow_insecure = true
-encapsulation = "{encapsulation}"
-connect_rate = 500
-[recording]
-spool = "spool"
-recorder = "bench"
-segment = "1m"
-[storage]
-url = "{(folder / "bucket").as_uri()}"
-"""
-    )
-    return folder / "recorder.toml"
-
-
-def lost_samples(bucket: Path, spans: dict[str, list[list[int]]]) -> int:
-    """How many of the samples that the generator sent are not in the bucket, or not in their place."""
-    store, tape = DirectoryStore(bucket), Tape.speech("standup").samples
-    heard: dict[str, list[np.ndarray[Any, np.dtype[np.int16]]]] = {}
-    for key in sorted(stat.key for stat in store.list()):
-        if not key.endswith(MANIFEST_SUFFIX):
-            continue
-        manifest = parse_manifest((bucket / key).read_bytes())
-        samples = Tape.read(bucket / manifest.audio.key).samples
-        ours = np.zeros(len(samples), np.bool_)
-        for entry in manifest.ledger:
-            ours[entry.start : entry.start + entry.samples] = True
-        heard.setdefault(manifest.watch.id, []).append(samples[~ours])
-    lost = 0
-    for path, each in spans.items():
-        watch = path.split("/")[3]
-        sent = np.concatenate([tape_at(tape, tick) for first, last in each for tick in range(first, last)])
-        got = np.concatenate(heard.get(watch, [np.zeros(0, np.int16)]))
-        both = min(len(sent), len(got))
-        lost += int(np.count_nonzero(sent[:both] != got[:both])) + abs(len(sent) - len(got))
-    return lost
-
-
-def tape_at(tape: np.ndarray[Any, np.dtype[np.int16]], tick: int) -> np.ndarray[Any, np.dtype[np.int16]]:
-    start = tick * FRAME % (len(tape) - FRAME)
-    return tape[start : start + FRAME]
-
-
-def daemon(load: Load, streams: int, seconds: float, encapsulation: str) -> Cost:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        config = configure(folder, load, streams, encapsulation)
-        command = [str(Path(sys.executable).parent / "conference-recorder"), "run", "--config", str(config)]
-        with on_one_core(command, VOIPBIN_TOKEN="a.b.c") as process:
-            cost = measure("conference-recorder, all of it", process, load, streams, seconds)
-            process.send_signal(signal.SIGTERM)
-            process.wait()
-        lost = lost_samples(folder / "bucket", load.report()["spans"])
-        return Cost(cost.way, cost.microseconds, cost.kib, lost)
-
-
-def usual(way: str, load: Load, streams: int, seconds: float) -> Cost:
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "tests.bench.clients", way, str(load.port), str(streams), folder]
-        with on_one_core(command) as process:
-            return measure(f"{way}, payload appended to a file", process, load, streams, seconds)
+Streams = Annotated[int, typer.Option(min=1, help="Streams at a time.")]
+Seconds = Annotated[float, typer.Option(min=1, help="Seconds to measure for.")]
+Wrapping = Annotated[Encapsulation, typer.Option(help="Of the daemon's streams; the usual ways take rtp.")]
+Segment = Annotated[str, typer.Option(help="Length of the daemon's segments.")]
+Tls = Annotated[bool, typer.Option("--tls", help="wss, with a certificate that everybody verifies.")]
+Store = Annotated[StoreKind, typer.Option(help="s3 starts a SeaweedFS.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON in place of tables.")]
 
 
 @app.command()
 def density(
-    streams: Annotated[int, typer.Option(help="Streams at a time.")] = 300,
-    seconds: Annotated[float, typer.Option(help="Seconds to measure each way for.")] = 20,
-    encapsulation: Annotated[
-        str, typer.Option(help="rtp, sln or audiosocket; the usual ways take rtp.")
-    ] = "rtp",
+    *,
+    streams: Streams = 300,
+    seconds: Seconds = 20,
+    encapsulation: Wrapping = Encapsulation.RTP,
+    segment: Segment = "1m",
+    tls: Tls = False,
+    store: Store = StoreKind.FOLDER,
+    way: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Ways to measure, {OURS} being one: {', '.join(rivals.RIVALS)}. All by default."),
+    ] = None,
+    profile: Annotated[
+        bool,
+        typer.Option(help="Tell the stages of the daemon's CPU, in as many seconds after the measured ones."),
+    ] = False,
+    json: Json = False,
 ) -> None:
-    """CPU a packet of the daemon and of the usual Python ways, side by side."""
-    costs = []
-    for way in ("daemon", "websockets", "websocket-client"):
-        load = Load(encapsulation if way == "daemon" else "rtp")
+    """CPU a packet of the daemon and of the usual ways, one after the other in the same run.
+
+    \b
+    python -m tests.bench density --streams 300 --seconds 60 --profile
+    python -m tests.bench density --streams 300 --tls --way daemon --way gorilla
+    """
+    ways = way or [OURS, *rivals.RIVALS]
+    for unknown in set(ways) - {OURS, *rivals.RIVALS}:
+        raise typer.BadParameter(f"there is no way {unknown!r}; there are {OURS}, {', '.join(rivals.RIVALS)}")
+    plan = Plan(streams, encapsulation, segment, store=store)
+    costs: list[Cost] = []
+    missing: dict[str, str] = {}
+    found: dict[str, float] | str = {}
+    with _bench(tls=tls) as (certificate, say):
+        if OURS in ways:
+            cost, found = _daemon(plan, seconds, certificate, say, profile=profile)
+            costs.append(cost)
+        for name in (each for each in rivals.RIVALS if each in ways):
+            rival = rivals.RIVALS[name]
+            with running_load(Encapsulation.RTP, certificate) as load:
+                try:
+                    costs.append(rivals.run(rival, load, streams, seconds, say))
+                except rivals.NotMeasured as error:
+                    missing[rival.name] = str(error)
+    if json:
+        tables.show_json(ways=[tables.plain(cost) for cost in costs], not_measured=missing, stages=found)
+    else:
+        tables.show_machine()
+        tables.show_density(costs, missing, found)
+    _end(bad=any(cost.lost for cost in costs if cost.way == WAY))
+
+
+def _daemon(
+    plan: Plan, seconds: float, certificate: Certificate | None, say: Say, *, profile: bool
+) -> tuple[Cost, dict[str, float] | str]:
+    with running_load(plan.encapsulation, certificate) as load, running_daemon(load, plan) as daemon:
+        daemon.wait_until_up(say)
+        cost = daemon.measure(seconds, say)
+        found: dict[str, float] | str = {}
+        if profile:
+            say(f"{NAME}: looking at its stacks for {seconds:.0f} s")
+            try:
+                found = stages.profile(daemon.process.pid, seconds)
+            except stages.NotProfiled as error:
+                found = str(error)
+        daemon.stop(say)
+        return cost.with_lost(daemon.comparison.lost()), found
+
+
+@app.command()
+def growth(
+    *,
+    streams: Annotated[list[int] | None, typer.Option(help="Streams at a time; repeat it.")] = None,
+    seconds: Seconds = 60,
+    hours: Annotated[
+        float, typer.Option(help="One number of streams for so long, in rows, instead of several.")
+    ] = 0,
+    every: Annotated[float, typer.Option(min=0.1, help="Minutes to a row, with --hours.")] = 5,
+    encapsulation: Wrapping = Encapsulation.RTP,
+    segment: Segment = "1m",
+    tls: Tls = False,
+    store: Store = StoreKind.FOLDER,
+    json: Json = False,
+) -> None:
+    """The daemon alone: cost, memory and lag by the number of streams, or over hours.
+
+    \b
+    python -m tests.bench growth --streams 10 --streams 100 --streams 1000 --streams 3000
+    python -m tests.bench growth --hours 1 --streams 300
+    """
+    numbers = streams or ([300] if hours else [10, 100, 1000, 3000])
+    if hours and len(numbers) > 1:
+        raise typer.BadParameter("--hours takes one number of streams")
+    plan = Plan(numbers[0], encapsulation, segment, store=store)
+    show = _rows("minutes" if hours else "streams", json=json)
+    with _bench(tls=tls) as (certificate, say):
+        if hours:
+            costs, lost = growing.by_time(plan, hours * 3600, every * 60, certificate, say=say, show=show)
+            drift = growing.drift(costs)
+        else:
+            costs = growing.by_streams(plan, numbers, seconds, certificate, say=say, show=show)
+            lost, drift = sum(cost.lost or 0 for cost in costs), None
+    if json:
+        rows = [tables.plain(cost) for cost in costs]
+        tables.show_json(rows=rows, lost=lost, flat=drift.flat if drift else None)
+    else:
+        tables.show_growth_end(costs, lost, str(drift or ""))
+    _end(bad=bool(lost))
+
+
+def _rows(first: str, *, json: bool) -> growing.Show:
+    if json:
+        return lambda *_: None
+    tables.show_machine()
+    tables.show_growth_heads(first)
+    return tables.show_growth
+
+
+@app.command()
+def restart(
+    *,
+    streams: Streams = 2000,
+    connect_rate: Annotated[float, typer.Option(min=0.1, help="Handshakes a second of the daemon.")] = 15,
+    away: Annotated[float, typer.Option(min=0, help="Seconds that the server is away.")] = 10,
+    encapsulation: Wrapping = Encapsulation.RTP,
+    segment: Segment = "1m",
+    tls: Tls = False,
+    store: Store = StoreKind.FOLDER,
+    json: Json = False,
+) -> None:
+    """All streams are cut at once and the server is away: how long until all are back, and what that costs.
+
+    \b
+    python -m tests.bench restart --streams 2000
+    python -m tests.bench restart --streams 300 --connect-rate 100 --away 30
+    """
+    plan = Plan(streams, encapsulation, segment, connect_rate=connect_rate, store=store)
+    with _bench(tls=tls) as (certificate, say):
+        back = restarting.restart(plan, away, certificate, say)
+    if json:
+        tables.show_json(streams=streams, connect_rate=connect_rate, away=away, **back.plain())
+    else:
+        tables.show_machine()
+        tables.show_return(back)
+    _end(bad=not back.good)
+
+
+@contextmanager
+def _bench(*, tls: bool) -> Iterator[tuple[Certificate | None, Say]]:
+    """What every run needs: a place beside what is measured, perhaps a certificate, a line of progress."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and leave nothing running
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        beside(),
+        tables.progress.status("starting") as status,
+    ):
         try:
-            costs.append(
-                daemon(load, streams, seconds, encapsulation)
-                if way == "daemon"
-                else usual(way, load, streams, seconds)
-            )
-        finally:
-            load.stop()
-    table = Table("way", "us a packet", "streams a core", "KiB a stream", "samples lost")
-    for cost in costs:
-        table.add_row(
-            cost.way,
-            f"{cost.microseconds:.1f}",
-            f"{1e6 / (50 * cost.microseconds):.0f}",
-            f"{cost.kib:.0f}",
-            "" if cost.lost is None else str(cost.lost),
-        )
-    Console(width=110).print(table)
+            yield Certificate.issue(Path(folder)) if tls else None, status.update
+        except BenchError as error:
+            status.stop()
+            tables.progress.print(str(error), highlight=False, markup=False)
+            raise typer.Exit(1) from None
+
+
+def _end(*, bad: bool) -> None:
+    if bad:
+        raise typer.Exit(1)
 
 
 @app.callback()
-def _bench() -> None:
-    """Benchmarks of the recorder. Run them on an idle machine."""
+def _main() -> None:
+    """Benchmarks of the recorder. Run them on an idle machine.
+
+    The exit status is 1 when the daemon has lost samples, or was not back in time.
+    """
 
 
 if __name__ == "__main__":
