@@ -70,7 +70,7 @@ class Plan:
     streams: int
     encapsulation: str = "rtp"
     segment: str = "1m"
-    connect_rate: float = 500
+    connect_rate: float = 100
     store: StoreKind = StoreKind.FOLDER
 
 

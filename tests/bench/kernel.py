@@ -5,6 +5,7 @@ import platform
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
@@ -95,7 +96,11 @@ def machine() -> str:
     return f"{model}, {os.cpu_count()} cores; Python {platform.python_version()}; Linux {platform.release()}"
 
 
+@cache
 def cores() -> tuple[int, int]:
-    """The core of whoever is measured, and that of the generator, the store and the benchmark itself."""
+    """The core of whoever is measured, and that of the generator, the store and the benchmark itself.
+
+    Of those that are usable when first asked: later we are bound to one of them.
+    """
     usable = sorted(os.sched_getaffinity(0))
     return usable[0], usable[-1]
