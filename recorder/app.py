@@ -73,7 +73,7 @@ class _Daemon:
         self._connector = WebSocketConnector(settings.voipbin, settings.credential, self._clock)
         storage = settings.storage
         self._store = open_store(storage.url, endpoint_url=storage.endpoint_url, region=storage.region)
-        self._spool = Spool(settings.recording.spool)
+        self._spool = Spool(settings.recording.spool, settings.recording.format)
         self._uploader = Uploader(
             self._spool,
             self._store,

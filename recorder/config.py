@@ -44,7 +44,7 @@ from recorder.values import (
 )
 from recorder.watchlist import WatchDefaults, WatchList, load_watchlist
 from storage.backends import check_endpoint_url, check_store_url
-from storage.names import MAX_RECORDER_LENGTH, check_recorder
+from storage.names import MAX_RECORDER_LENGTH, AudioFormat, check_recorder
 
 __all__ = ["ConfigurationError", "Problem", "Settings", "load_settings"]
 
@@ -126,6 +126,7 @@ class RecordingSettings(_Table):
     Attributes:
         spool: folder of what is not in the bucket yet.
         recorder: this instance, in names and manifests.
+        format: what audio is stored as; the same samples in any.
         segment: length of a segment on the UTC grid; whole seconds, a divisor of an hour or a day.
         gap_limit: the longest interruption that is filled with silence rather than ending the segment.
         idle_after: without audio for so long, a segment ends at its last sample.
@@ -136,6 +137,7 @@ class RecordingSettings(_Table):
     recorder: Annotated[str, AfterValidator(check_recorder)] = Field(
         default_factory=lambda: fit_recorder(socket.gethostname())
     )
+    format: Annotated[AudioFormat, choice(AudioFormat)] = AudioFormat.WAV
     segment: SegmentLength = 300.0
     gap_limit: Annotated[Duration, between(0, 3600)] = 60.0
     idle_after: Annotated[Duration, between(1, 3600)] = 10.0

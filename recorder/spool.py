@@ -2,25 +2,28 @@
 
     open     NAME.wav.open   audio, growing      NAME.facts   what is known of it so far
     sealed   NAME.wav        audio, finished     NAME.json    its manifest
+             or NAME.flac    the same samples, and NAME.wav.open is gone
     gone     discarded, once the bucket has been read back equal
     aside    in the folder `quarantine`, for a person to look at
 
 The order of the steps makes every moment between them one of these states, or one that `recover` completes:
 a manifest is on the disk before its audio is called sealed, and audio is discarded before its manifest.
+To seal as FLAC is to encode aside and prove it equal, write the manifest, give the FLAC its name, and only
+then let NAME.wav.open go, from which all of it can be done again. Where that fails, a WAV is sealed.
 Blocking. Knows no bucket and no connection.
 """
 
 import contextlib
 import fcntl
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from recorder import wav
+from recorder import sealing, wav
 from storage import durable
 from storage.manifest import (
-    Audio,
     ClosedBy,
     ManifestError,
     SegmentFacts,
@@ -29,13 +32,14 @@ from storage.manifest import (
     parse_facts,
     parse_manifest,
 )
-from storage.names import AUDIO_SUFFIX, MANIFEST_SUFFIX, SegmentName
+from storage.names import MANIFEST_SUFFIX, AudioFormat, SegmentName
 
-OPEN_SUFFIX = AUDIO_SUFFIX + ".open"
+AUDIO_SUFFIXES = frozenset(audio_format.suffix for audio_format in AudioFormat)
+OPEN_SUFFIX = AudioFormat.WAV.suffix + ".open"
 FACTS_SUFFIX = ".facts"
 QUARANTINE = "quarantine"
 _CLAIM = ".claim"
-_SUFFIXES = (OPEN_SUFFIX, AUDIO_SUFFIX, FACTS_SUFFIX, MANIFEST_SUFFIX)
+_SUFFIXES = (OPEN_SUFFIX, *AUDIO_SUFFIXES, FACTS_SUFFIX, MANIFEST_SUFFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,16 @@ class SealedSegment:
     name: SegmentName
     audio: Path
     manifest: Path
+
+    @property
+    def audio_format(self) -> AudioFormat:
+        """What the audio is stored as."""
+        return AudioFormat(self.audio.suffix.removeprefix("."))
+
+    @property
+    def audio_key(self) -> str:
+        """The object key of the audio."""
+        return self.name.audio_key_as(self.audio_format)
 
     def read_manifest(self) -> tuple[SegmentManifest, bytes]:
         """The manifest, and the very bytes of it.
@@ -100,13 +114,16 @@ class SpoolInUse(Exception):
 class Spool:
     """One folder on one disk, which only one daemon uses.
 
+    `audio_format` is what segments are sealed as from now on; what is sealed already may be of any.
+
     Raises:
         OSError: the folder cannot be created or written to.
         SpoolInUse: another daemon uses it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, audio_format: AudioFormat = AudioFormat.WAV) -> None:
         self.folder = folder
+        self._audio_format = audio_format
         folder.mkdir(parents=True, exist_ok=True)
         self._claim = (folder / _CLAIM).open("w")
         try:
@@ -140,13 +157,15 @@ class Spool:
 
     def sealed(self) -> Iterator[SealedSegment]:
         """All finished segments, those that began first, first."""
-        names: list[SegmentName] = []
-        for path in self.folder.glob(f"*{AUDIO_SUFFIX}"):
+        found: list[SealedSegment] = []
+        for path in itertools.chain(*(self.folder.glob(f"*{suffix}") for suffix in AUDIO_SUFFIXES)):
             # What somebody else put here is for the next start to set aside, not for an upload to fail at.
             with contextlib.suppress(ValueError):
-                names.append(SegmentName.from_spool_stem(path.stem))
-        for name in sorted(names, key=lambda name: (name.started_at, name.number)):
-            yield self._sealed(name)
+                segment = self._sealed(path)
+                # A FLAC beside what it was made from is not sealed yet: uploaded now, it would be made again.
+                if not self._path(segment.name, OPEN_SUFFIX).exists():
+                    found.append(segment)
+        yield from sorted(found, key=lambda segment: (segment.name.started_at, segment.name.number))
 
     def discard(self, segment: SealedSegment) -> None:
         """Forget a segment that is safe elsewhere. The manifest goes last, and marks what was begun here."""
@@ -186,17 +205,41 @@ class Spool:
         name = SegmentName.from_spool_stem(stem)
         if OPEN_SUFFIX in suffixes:
             if MANIFEST_SUFFIX in suffixes:
-                durable.rename(self._path(name, OPEN_SUFFIX), self._path(name, AUDIO_SUFFIX))
+                self._complete(name)
+            elif AUDIO_SUFFIXES & suffixes:
+                raise ManifestError("this audio has no manifest, and is there twice")
             else:
                 yield from self._repair(name)
-        elif AUDIO_SUFFIX in suffixes:
+        elif AUDIO_SUFFIXES & suffixes:
             if MANIFEST_SUFFIX not in suffixes:
                 raise ManifestError("this audio has no manifest")
-            self._sealed(name).read_manifest()
+            manifest = parse_manifest(self._path(name, MANIFEST_SUFFIX).read_bytes())
+            if AUDIO_SUFFIXES & suffixes != {manifest.audio_format.suffix}:
+                raise ManifestError("this audio is not, or not all, what its manifest names")
         else:
             # Facts of a segment that never began, or the manifest of one that was being discarded.
             durable.remove(self._path(name, MANIFEST_SUFFIX))
         durable.remove(self._path(name, FACTS_SUFFIX))
+
+    def _complete(self, name: SegmentName) -> None:
+        """Do the last steps for a segment whose manifest is there.
+
+        Raises:
+            ManifestError: the manifest cannot be read, or is not of this audio.
+        """
+        path, data = self._path(name, OPEN_SUFFIX), self._path(name, MANIFEST_SUFFIX).read_bytes()
+        manifest = parse_manifest(data)
+        if manifest.audio_format is AudioFormat.WAV:
+            durable.rename(path, self._path(name, AudioFormat.WAV.suffix))
+            return
+        encoded = self._path(name, AudioFormat.FLAC.suffix)
+        if sealing.is_whole(encoded, manifest.audio):
+            durable.remove(path)
+        elif sealing.is_source(path, manifest.audio):
+            durable.remove(encoded)
+            self._seal(parse_facts(data), manifest.previous)
+        else:
+            raise ManifestError("neither the FLAC nor what it was made from is what was sealed")
 
     def _repair(self, name: SegmentName) -> Iterator[SegmentManifest]:
         path, facts_path = self._path(name, OPEN_SUFFIX), self._path(name, FACTS_SUFFIX)
@@ -221,11 +264,13 @@ class Spool:
         path = self._path(name, OPEN_SUFFIX)
         durable.sync_file(path)
         measure = wav.measure(path)
-        audio = Audio(key=name.audio_key, sha256=measure.sha256, size=measure.size)
-        manifest = SegmentManifest.seal(facts, audio=audio, levels=measure.levels, previous=previous)
-        data = format_manifest(manifest)
-        durable.write_file(self._path(name, MANIFEST_SUFFIX), data)
-        durable.rename(path, self._path(name, AUDIO_SUFFIX))
+        with sealing.finished(path, measure, name, self._audio_format) as (finished, audio):
+            manifest = SegmentManifest.seal(facts, audio=audio, levels=measure.levels, previous=previous)
+            data = format_manifest(manifest)
+            durable.write_file(self._path(name, MANIFEST_SUFFIX), data)
+            durable.rename(finished, self._path(name, manifest.audio_format.suffix))
+        if finished != path:
+            durable.remove(path)
         durable.remove(self._path(name, FACTS_SUFFIX))
         return manifest, hashlib.sha256(data).hexdigest()
 
@@ -247,8 +292,9 @@ class Spool:
     def _path(self, name: SegmentName, suffix: str) -> Path:
         return self.folder / (name.spool_stem + suffix)
 
-    def _sealed(self, name: SegmentName) -> SealedSegment:
-        return SealedSegment(name, self._path(name, AUDIO_SUFFIX), self._path(name, MANIFEST_SUFFIX))
+    def _sealed(self, audio: Path) -> SealedSegment:
+        name = SegmentName.from_spool_stem(audio.stem)
+        return SealedSegment(name, audio, self._path(name, MANIFEST_SUFFIX))
 
     def _set_aside(self, paths: Iterable[Path]) -> None:
         quarantine = self.folder / QUARANTINE

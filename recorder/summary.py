@@ -85,7 +85,10 @@ def _facts(settings: Settings) -> list[tuple[str, str]]:
         ("watch list", f"{settings.watchlist} ({len(settings.watches)} to record)"),
         ("platform", voipbin.url),
         ("credential", f"{settings.credential.kind.value} (found, not shown)"),
-        ("segments", f"{format_duration(recording.segment)}, as recorder {recording.recorder}"),
+        (
+            "segments",
+            f"{format_duration(recording.segment)}, {recording.format}, as recorder {recording.recorder}",
+        ),
         ("spool", str(recording.spool)),
         ("store", f"{storage.url}{endpoint}"),
     ]
