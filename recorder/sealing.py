@@ -32,8 +32,9 @@ def finished(
         OSError: a file cannot be removed.
     """
     aside = durable.temporary(wav.with_name(name.spool_stem + AudioFormat.FLAC.suffix))
+    wanted = audio_format is AudioFormat.FLAC and measure.samples  # libsndfile reads no FLAC of none
     try:
-        encoded = _encode(wav, aside, name) if audio_format is AudioFormat.FLAC else None
+        encoded = _encode(wav, aside, name) if wanted else None
         if encoded:
             yield aside, encoded
         else:

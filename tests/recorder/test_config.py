@@ -22,7 +22,7 @@ from recorder.config import (
 )
 from recorder.core.media import CodecChoice, Encapsulation
 from recorder.values import format_duration, parse_duration
-from storage.names import check_recorder
+from storage.names import AudioFormat, check_recorder
 from tests.recorder.configurations import (
     ACCESSKEY,
     CONFIG,
@@ -106,6 +106,7 @@ def test_what_is_not_written_has_its_default(tmp_path: Path) -> None:
     assert settings.recording == RecordingSettings(
         spool=tmp_path / "spool",
         recorder=fit_recorder(os.uname().nodename),
+        format=AudioFormat.WAV,
         segment=300,
         gap_limit=60,
         idle_after=10,
@@ -135,6 +136,7 @@ def test_every_key_is_taken(tmp_path: Path) -> None:
         [recording]
         spool = "{tmp_path}"
         recorder = "rec-a"
+        format = "flac"
         segment = "10s"
         gap_limit = "0s"
         idle_after = "1500ms"
@@ -157,7 +159,13 @@ def test_every_key_is_taken(tmp_path: Path) -> None:
         auth=AuthForm.QUERY,
     )
     assert settings.recording == RecordingSettings(
-        spool=tmp_path, recorder="rec-a", segment=10, gap_limit=0, idle_after=1.5, drain_timeout=60
+        spool=tmp_path,
+        recorder="rec-a",
+        format=AudioFormat.FLAC,
+        segment=10,
+        gap_limit=0,
+        idle_after=1.5,
+        drain_timeout=60,
     )
     assert settings.storage == StorageSettings(
         url=f"file://{tmp_path}/store", endpoint_url="http://127.0.0.1:8333", region="eu-central-1"
@@ -272,6 +280,9 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
         (f'[recording]\nspool = "{"a" * 300}/b"', "recording.spool", "name a folder"),
         ('[recording]\nspool = ""', "recording.spool", "is not a path"),
         ('[recording]\nrecorder = "rec_a"', "recording.recorder", "letters, digits, dots or hyphens"),
+        ('[recording]\nformat = "FLAC"', "recording.format", 'did you mean "flac"?'),
+        ('[recording]\nformat = "mp3"', "recording.format", "is not one of wav, flac; write one of them"),
+        ("[recording]\nformat = 16", "recording.format", "is not one of wav, flac; write one of them"),
         ('[recording]\nsegment = "7m"', "recording.segment", "use 5m, 10m or another that does"),
         ('[recording]\nsegment = "4s"', "recording.segment", "use 5s to 1d"),
         ('[recording]\nsegment = "0s"', "recording.segment", "use 5s to 1d"),

@@ -1,10 +1,6 @@
 """Events to files: what the core says is what the spool holds, and a failing disk costs one segment."""
 
-import resource
-import signal
 import wave
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from recorder.core.events import SamplesReady, SegmentClosed, SegmentOpened, SilenceReady
@@ -12,6 +8,7 @@ from recorder.spool import Spool
 from recorder.writer import SegmentFailed, SegmentWriter
 from storage.manifest import ClosedBy, GapReason, LedgerEntry, SegmentFacts, SegmentManifest, WatchFacts
 from storage.names import WatchKind
+from tests.recorder.disk import disk_of
 
 PCM = b"\1\2" * 8000
 
@@ -29,19 +26,6 @@ def facts(number: int, samples: int = 0, *ledger: LedgerEntry) -> SegmentFacts:
         ledger=ledger,
         closed_by=ClosedBy.GRID,
     )
-
-
-@contextmanager
-def disk_of(size: int) -> Iterator[None]:
-    """A disk that takes files of `size` bytes and no more, by the kernel's own word."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
 
 
 def test_audio_and_silence_stand_where_the_events_put_them(spool: Spool) -> None:
