@@ -37,6 +37,8 @@ from storage.manifest import WatchFacts
 
 DISK_THREADS: Final = 8
 """Writes under way at once. More would only queue in the disk."""
+SEALING_THREADS: Final = 2
+"""Encoders at work at once: all segments end in the same moment, and receiving needs the processor too."""
 _WATCHER_ROUND: Final = 250
 """Milliseconds after which the watcher of the watch list looks whether it has been cancelled."""
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -67,6 +69,7 @@ class _Daemon:
         self._settings = settings
         self._clock = Clock()
         self._disk = DiskThreads(DISK_THREADS)
+        self._sealing = DiskThreads(SEALING_THREADS)
         self._rate = Rate(settings.voipbin.connect_rate)
         # A random beginning keeps names unique for good, even if the clock is set back and the spool empty.
         self._numbers = itertools.count(secrets.randbelow(10**9) * 10**6)
@@ -85,6 +88,7 @@ class _Daemon:
     def close(self) -> None:
         """Let go of the disk, the spool and the store's sockets."""
         self._disk.close()
+        self._sealing.close()
         self._spool.release()
         self._store.close()
 
@@ -124,6 +128,7 @@ class _Daemon:
             clock=self._clock,
             rate=self._rate,
             disk=self._disk,
+            sealing=self._sealing,
             on_sealed=self._uploader.wake,
         ).run()
 

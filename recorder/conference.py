@@ -14,7 +14,14 @@ from recorder import logs
 from recorder.clock import Clock
 from recorder.connection import Batch, Connection, ConnectionLost, ConnectionRefused, Connector, Setback
 from recorder.core.backoff import Backoff, Pace
-from recorder.core.events import CodecDetected, Event, MessagesDiscarded, SamplesReady, SilenceReady
+from recorder.core.events import (
+    CodecDetected,
+    Event,
+    MessagesDiscarded,
+    SamplesReady,
+    SegmentClosed,
+    SilenceReady,
+)
 from recorder.core.recording import Recording
 from recorder.offload import Offload
 from recorder.rate import Rate
@@ -51,6 +58,7 @@ class Conference:
         clock: Clock,
         rate: Rate,
         disk: Offload,
+        sealing: Offload,
         on_sealed: Callable[[], None],
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -61,6 +69,7 @@ class Conference:
         self._clock = clock
         self._rate = rate
         self._disk = disk
+        self._sealing = sealing
         self._on_sealed = on_sealed
         self._chance = chance
         self._backoff = Backoff()
@@ -73,16 +82,17 @@ class Conference:
 
     async def run(self) -> None:
         """Record. Ends only by cancellation; the open segment is sealed before that is passed on."""
-        try:
-            while True:
-                await self._pause_until(self._rate.reserve(self._clock.monotonic()))
-                setback, at_least = await self._stream()
-                delay = at_least + self._backoff.delay(PACES[setback], self._chance())
-                await self._pause_until(self._clock.monotonic() + delay)
-        finally:
-            with anyio.CancelScope(shield=True):
-                self._take(self._recording.finish(self._clock.monotonic()))
-                await self._write()
+        async with anyio.create_task_group() as self._beside:
+            try:
+                while True:
+                    await self._pause_until(self._rate.reserve(self._clock.monotonic()))
+                    setback, at_least = await self._stream()
+                    delay = at_least + self._backoff.delay(PACES[setback], self._chance())
+                    await self._pause_until(self._clock.monotonic() + delay)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    self._take(self._recording.finish(self._clock.monotonic()))
+                    await self._write()
 
     async def _stream(self) -> tuple[Setback, float]:
         """Open one stream and record it to its end; return what to do next and how long to wait at least."""
@@ -176,6 +186,14 @@ class Conference:
         # They exist nowhere else from here on: being told to stop must not come between.
         with anyio.CancelScope(shield=True):
             for closed in await self._disk(self._writer.perform, events):
+                self._say_closed(closed)
+        if self._writer.unsealed and any(isinstance(event, SegmentClosed) for event in events):
+            self._beside.start_soon(self._seal)
+
+    async def _seal(self) -> None:
+        """Have sealed what is closed, while the recording goes on. Begun at once, so as to be finished."""
+        with anyio.CancelScope(shield=True):
+            for closed in await self._sealing(self._writer.seal):
                 self._say_closed(closed)
 
     def _say_closed(self, closed: SegmentManifest | SegmentFailed) -> None:

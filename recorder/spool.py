@@ -132,6 +132,11 @@ class Spool:
             self._claim.close()
             raise SpoolInUse(f"another recorder uses the spool {folder}; give each its own") from None
 
+    @property
+    def seals_slowly(self) -> bool:
+        """Whether sealing is more than a few writes: five minutes take an encoder some 70 ms."""
+        return self._audio_format is AudioFormat.FLAC
+
     def release(self) -> None:
         """Let another daemon use the folder. The kernel does so too when the process dies."""
         self._claim.close()

@@ -1,9 +1,13 @@
 """Performs the events of one recording on the spool: opens, appends, seals. Blocking.
 
+Where sealing takes long, it is a call of its own, so that what comes next need not wait for it.
+
 A disk that fails costs the segment it failed in, never the recording: what could be written stays in the
 spool for the next start to repair, and how much could not is said.
 """
 
+import threading
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +35,28 @@ class SegmentWriter:
         self._previous: str | None = None  # SHA-256 of the manifest sealed last
         self._failure: OSError | None = None  # of the segment at hand
         self._unwritten = 0
+        self._closed: deque[tuple[OpenSegment, SegmentFacts]] = deque()  # and not sealed yet
+        self._sealing = threading.Lock()  # a manifest names the one before it
+
+    @property
+    def unsealed(self) -> bool:
+        """Whether there is something for `seal` to do."""
+        return bool(self._closed)
+
+    def seal(self) -> list[SegmentManifest | SegmentFailed]:
+        """Seal what was closed before, in its order; return what became of it. May run beside `perform`."""
+        sealed: list[SegmentManifest | SegmentFailed] = []
+        with self._sealing:
+            while self._closed:
+                segment, facts = self._closed.popleft()
+                try:
+                    manifest, self._previous = self._spool.seal(segment, facts, self._previous)
+                except OSError as error:
+                    segment.wav.abandon()
+                    sealed.append(SegmentFailed(facts, 0, error))
+                else:
+                    sealed.append(manifest)
+        return sealed
 
     def perform(self, events: Sequence[Event]) -> list[SegmentManifest | SegmentFailed]:
         """Do what the events say, in their order; return what became of the segments that they closed."""
@@ -58,6 +84,10 @@ class SegmentWriter:
             case SilenceReady(samples, _, facts) if self._segment:
                 self._segment.note(facts)
                 self._segment.wav.write_silence(samples)
+            case SegmentClosed(facts) if self._segment and self._spool.seals_slowly:
+                self._segment.note(facts)
+                self._closed.append((self._segment, facts))
+                self._segment = None
             case SegmentClosed(facts) if self._segment:
                 manifest, self._previous = self._spool.seal(self._segment, facts, self._previous)
                 self._segment = None

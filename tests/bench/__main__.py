@@ -26,7 +26,7 @@ from rich.table import Table
 from recorder.simulator.tape import Tape
 from storage.directory import DirectoryStore
 from storage.manifest import parse_manifest
-from storage.names import MANIFEST_SUFFIX
+from storage.names import MANIFEST_SUFFIX, AudioFormat
 from tests.bench.generator import FRAME
 
 ROOT = Path(__file__).parent.parent.parent
@@ -115,7 +115,7 @@ def resident_kib(pid: int) -> int:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
 
 
-def configure(folder: Path, load: Load, streams: int, encapsulation: str) -> Path:
+def configure(folder: Path, load: Load, streams: int, encapsulation: str, audio_format: AudioFormat) -> Path:
     (folder / "bucket").mkdir()
     (folder / "watchlist.toml").write_text(
         "\n".join(f'[[conference]]\nid = "1ed12456-eb4b-11ee-bba8-{n:012x}"' for n in range(1, streams + 1))
@@ -131,6 +131,7 @@ connect_rate = 500
 [recording]
 spool = "spool"
 recorder = "bench"
+format = "{audio_format}"
 segment = "1m"
 [storage]
 url = "{(folder / "bucket").as_uri()}"
@@ -167,10 +168,10 @@ def tape_at(tape: np.ndarray[Any, np.dtype[np.int16]], tick: int) -> np.ndarray[
     return tape[start : start + FRAME]
 
 
-def daemon(load: Load, streams: int, seconds: float, encapsulation: str) -> Cost:
+def daemon(load: Load, streams: int, seconds: float, encapsulation: str, audio_format: AudioFormat) -> Cost:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        config = configure(folder, load, streams, encapsulation)
+        config = configure(folder, load, streams, encapsulation, audio_format)
         command = [str(Path(sys.executable).parent / "conference-recorder"), "run", "--config", str(config)]
         with on_one_core(command, VOIPBIN_TOKEN="a.b.c") as process:
             cost = measure("conference-recorder, all of it", process, load, streams, seconds)
@@ -194,6 +195,9 @@ def density(
     encapsulation: Annotated[
         str, typer.Option(help="rtp, sln or audiosocket; the usual ways take rtp.")
     ] = "rtp",
+    audio_format: Annotated[
+        AudioFormat, typer.Option("--format", help="What the daemon stores.")
+    ] = AudioFormat.WAV,
 ) -> None:
     """CPU a packet of the daemon and of the usual Python ways, side by side."""
     costs = []
@@ -201,7 +205,7 @@ def density(
         load = Load(encapsulation if way == "daemon" else "rtp")
         try:
             costs.append(
-                daemon(load, streams, seconds, encapsulation)
+                daemon(load, streams, seconds, encapsulation, audio_format)
                 if way == "daemon"
                 else usual(way, load, streams, seconds)
             )

@@ -15,6 +15,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recorder import flac
 from recorder.flac import NotEncoded, encode
 from recorder.simulator import Tape
 from recorder.spool import Spool
@@ -91,6 +92,19 @@ def test_a_flac_that_the_disk_did_not_take_whole_is_never_believed(data: st.Data
         room = data.draw(st.integers(0, size - 1) | st.integers(size - 20, size - 1))
         with disk_of(room), pytest.raises((NotEncoded, OSError)):
             encode(wav, place / "a.flac")
+
+
+def test_an_encoder_that_lies_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wav, other = write_wav(tmp_path / "a.wav", SPEECH), write_wav(tmp_path / "b.wav", SPEECH ^ 1)
+    write = flac._write  # the only place where it could lie
+
+    def lie(wav: Path, path: Path) -> str:
+        write(other, path)
+        return flac.pcm_sha256(wav)
+
+    monkeypatch.setattr(flac, "_write", lie)
+    with pytest.raises(NotEncoded, match="is not what comes out"):
+        encode(wav, tmp_path / "a.flac")
 
 
 def facts(number: int, start: int, samples: int, *, follows: bool) -> SegmentFacts:

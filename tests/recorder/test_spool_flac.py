@@ -14,6 +14,7 @@ import soundfile
 from structlog.testing import capture_logs
 
 from recorder.spool import QUARANTINE, Spool
+from recorder.wav import repair
 from storage.manifest import ClosedBy, GapReason, LedgerEntry, SegmentFacts, SegmentManifest, WatchFacts
 from storage.names import AudioFormat, WatchKind
 from tests.recorder.disk import disk_of
@@ -76,9 +77,8 @@ def spool_at(folder: Path, audio_format: AudioFormat = AudioFormat.FLAC) -> Iter
 
 
 @pytest.fixture
-def spool(tmp_path: Path) -> Iterator[Spool]:
-    with spool_at(tmp_path / "spool") as spool:
-        yield spool
+def spool(flac_spool: Spool) -> Spool:
+    return flac_spool
 
 
 def test_a_sealed_segment_says_what_it_holds(spool: Spool) -> None:
@@ -258,6 +258,7 @@ def sealed_but_for_the_last_steps(spool: Spool) -> tuple[Path, Path]:
     path = one(spool, ".wav.open")
     copy = spool.folder.parent / "copy"
     shutil.copy(path, copy)
+    repair(copy)  # its header, as sealing begins with
     spool.seal(segment, facts(), BEFORE)
     copy.rename(path)
     return one(spool, ".flac"), path
@@ -277,6 +278,19 @@ def test_a_flac_that_was_damaged_is_made_again_while_it_can_be(spool: Spool) -> 
     assert spool.recover().quarantined == ()
     assert files(spool) == SEALED
     assert flac.read_bytes() == intact
+
+
+def test_or_sealed_as_a_wav_where_that_is_wanted_now(spool: Spool) -> None:
+    flac, _ = sealed_but_for_the_last_steps(spool)
+    alter(flac)
+    spool.release()
+
+    with spool_at(spool.folder, AudioFormat.WAV) as again:
+        assert again.recover().quarantined == ()
+        assert files(again) == ["X.json", "X.wav"]
+        (sealed,) = again.sealed()
+        assert samples_of(sealed.audio) == PCM
+        assert sealed.read_manifest()[0].previous == BEFORE
 
 
 def test_where_both_are_damaged_nothing_is_deleted_or_made_up(spool: Spool) -> None:

@@ -319,6 +319,22 @@ def test_under_the_name_of_a_flac_there_is_nothing_else(capfd: pytest.CaptureFix
     assert capfd.readouterr() == ("", ""), "libraries say nothing past us"
 
 
+@pytest.mark.parametrize("kept", [100, 5000, -1])
+def test_a_flac_of_fewer_samples_than_it_says_is_corrupt(kept: int) -> None:
+    """Written by somebody who takes a SHA-256 of what there is, and none of the samples."""
+    store = MemoryStore()
+    samples = speech(RATE)
+    audio = flac(samples)[:kept]
+    segment = manifest(samples, audio=audio, audio_format=AudioFormat.FLAC)
+    unknown = segment.audio.model_copy(update={"pcm_sha256": None})
+    store_segment(store, samples, segment.model_copy(update={"audio": unknown}), audio=audio)
+
+    fetched, result = fetch(store)
+
+    assert not fetched.any()
+    assert reasons(result) == [(0, RATE, CORRUPT)]
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_of_a_flac_that_was_damaged_before_its_sha256_was_taken_no_sample_is_given(
