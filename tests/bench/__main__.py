@@ -1,10 +1,12 @@
-"""Measures what a stream costs: `python -m tests.bench density --streams 300 --seconds 60`.
+"""Measures what a stream costs: `python -m tests.bench density --streams 300 --seconds 60`
 
 The installed daemon and the usual Python ways, one after the other against one load generator, each bound to
 one core, in one run. Figures of one run compare with each other; those of two machines or days do not. The
 daemon's segments are a minute long, so that a minute has the cost of one of each stream, upload included.
+`python -m tests.bench flac` measures the encoder alone.
 """
 
+import itertools
 import json
 import os
 import signal
@@ -23,7 +25,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from recorder.simulator.tape import Tape
+from recorder.core.media import SAMPLE_RATE, Codec
+from recorder.flac import encode
+from recorder.simulator.tape import Tape, speeches
+from recorder.wav import WavWriter
 from storage.directory import DirectoryStore
 from storage.manifest import parse_manifest
 from storage.names import MANIFEST_SUFFIX, AudioFormat
@@ -220,6 +225,26 @@ def density(
             f"{cost.kib:.0f}",
             "" if cost.lost is None else str(cost.lost),
         )
+    Console(width=110).print(table)
+
+
+@app.command()
+def flac(
+    minutes: Annotated[float, typer.Option(help="Length of a segment.")] = 5,
+) -> None:
+    """What FLAC saves and costs: one segment of each meeting of the simulator, encoded and proven."""
+    table = Table("meeting", "as heard of", "of the size of a WAV", "ms of CPU a segment")
+    for name, codec in itertools.product(speeches(), (Codec.PCM16LE, Codec.ULAW)):
+        samples = np.resize(Tape.speech(name).heard(codec), round(minutes * 60 * SAMPLE_RATE))
+        with tempfile.TemporaryDirectory() as folder:
+            wav = Path(folder) / "a.wav"
+            writer = WavWriter(wav)
+            writer.write(samples.astype("<i2").tobytes())
+            writer.close()
+            began = time.process_time()
+            encoded = encode(wav, wav.with_suffix(".flac"))
+            used = time.process_time() - began
+            table.add_row(name, codec, f"{encoded.size / wav.stat().st_size:.0%}", f"{used * 1000:.0f}")
     Console(width=110).print(table)
 
 
