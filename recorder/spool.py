@@ -9,7 +9,7 @@
 The order of the steps makes every moment between them one of these states, or one that `recover` completes:
 a manifest is on the disk before its audio is called sealed, and audio is discarded before its manifest.
 To seal as FLAC is to encode aside and prove it equal, write the manifest, give the FLAC its name, and only
-then let NAME.wav.open go, from which all of it can be done again. Where that fails, a WAV is sealed.
+then let NAME.wav.open go, from which all of it can be done again. Where that fails, or we die, it is a WAV.
 Blocking. Knows no bucket and no connection.
 """
 
@@ -158,7 +158,7 @@ class Spool:
         returned with it.
         """
         segment.wav.close()
-        return self._seal(facts, previous)
+        return self._seal(facts, previous, self._audio_format)
 
     def sealed(self) -> Iterator[SealedSegment]:
         """All finished segments, those that began first, first."""
@@ -184,6 +184,7 @@ class Spool:
     def recover(self) -> Recovery:
         """Complete what the last run left unfinished. To be called once, before anything is opened.
 
+        What has to be sealed is sealed as a WAV: nothing is recorded until this is done.
         Killed at any moment and begun again, it comes to the same end.
         """
         recovered: list[SegmentManifest] = []
@@ -264,12 +265,14 @@ class Spool:
         manifest, _ = self._seal(facts.model_copy(update=update), None)
         yield manifest
 
-    def _seal(self, facts: SegmentFacts, previous: str | None) -> tuple[SegmentManifest, str]:
+    def _seal(
+        self, facts: SegmentFacts, previous: str | None, audio_format: AudioFormat = AudioFormat.WAV
+    ) -> tuple[SegmentManifest, str]:
         name = facts.name
         path = self._path(name, OPEN_SUFFIX)
         durable.sync_file(path)
         measure = wav.measure(path)
-        with sealing.finished(path, measure, name, self._audio_format) as (finished, audio):
+        with sealing.finished(path, measure, name, audio_format) as (finished, audio):
             manifest = SegmentManifest.seal(facts, audio=audio, levels=measure.levels, previous=previous)
             data = format_manifest(manifest)
             durable.write_file(self._path(name, MANIFEST_SUFFIX), data)

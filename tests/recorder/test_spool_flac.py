@@ -236,16 +236,16 @@ def test_killed_at_any_moment_of_the_recovery_too(tmp_path: Path, then: AudioFor
             check_recovered(deeper, then)
 
 
-def test_a_segment_that_was_sealed_stays_what_it_was(tmp_path: Path) -> None:
-    """From the manifest on, dying changes no byte of it: the next manifest may name its SHA-256."""
-    manifests = set()
-    for folder in moments_of_sealing(tmp_path):
-        begun = any(folder.glob("*.json"))
-        recover(folder, AudioFormat.FLAC)()
-        if begun:
-            manifests.add(next(folder.glob("*.json")).read_bytes())
+def test_a_start_waits_for_no_encoder(spool: Spool) -> None:
+    """Nothing is recorded meanwhile."""
+    segment = spool.open(facts(0))
+    segment.wav.write(PCM)
+    segment.wav.abandon()
 
-    assert len(manifests) == 1
+    (recovered,) = spool.recover().recovered
+
+    assert files(spool) == ["X.json", "X.wav"]
+    assert recovered.audio.key == facts().name.audio_key
 
 
 # Damage
@@ -270,27 +270,17 @@ def alter(path: Path) -> None:
     path.write_bytes(data)
 
 
-def test_a_flac_that_was_damaged_is_made_again_while_it_can_be(spool: Spool) -> None:
+def test_a_flac_that_was_damaged_is_made_up_for_while_that_can_be_done(spool: Spool) -> None:
     flac, _ = sealed_but_for_the_last_steps(spool)
-    intact = flac.read_bytes()
     alter(flac)
 
     assert spool.recover().quarantined == ()
-    assert files(spool) == SEALED
-    assert flac.read_bytes() == intact
-
-
-def test_or_sealed_as_a_wav_where_that_is_wanted_now(spool: Spool) -> None:
-    flac, _ = sealed_but_for_the_last_steps(spool)
-    alter(flac)
-    spool.release()
-
-    with spool_at(spool.folder, AudioFormat.WAV) as again:
-        assert again.recover().quarantined == ()
-        assert files(again) == ["X.json", "X.wav"]
-        (sealed,) = again.sealed()
-        assert samples_of(sealed.audio) == PCM
-        assert sealed.read_manifest()[0].previous == BEFORE
+    assert files(spool) == ["X.json", "X.wav"]
+    (sealed,) = spool.sealed()
+    manifest, _ = sealed.read_manifest()
+    assert samples_of(sealed.audio) == PCM
+    assert (manifest.audio.key, manifest.previous) == (sealed.audio_key, BEFORE)
+    assert manifest.closed_by is ClosedBy.GRID
 
 
 def test_where_both_are_damaged_nothing_is_deleted_or_made_up(spool: Spool) -> None:
