@@ -4,6 +4,7 @@ The reference is an array of what was recorded, sample by sample, on the time li
 are cut from it; what a fetch gives is compared with a slice of it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -319,12 +320,22 @@ def test_under_the_name_of_a_flac_there_is_nothing_else(capfd: pytest.CaptureFix
     assert capfd.readouterr() == ("", ""), "libraries say nothing past us"
 
 
-@pytest.mark.parametrize("kept", [100, 5000, -1])
-def test_a_flac_of_fewer_samples_than_it_says_is_corrupt(kept: int) -> None:
+def overstated(samples: Samples) -> bytes:
+    """A FLAC that ends well, and says in its header that it is of half a second more."""
+    audio = flac(samples[: RATE // 2])
+    return audio[:22] + len(samples).to_bytes(4, "big") + audio[26:]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda samples: flac(samples)[:100], lambda samples: flac(samples)[:-1], overstated],
+    ids=["its header", "a byte less", "half"],
+)
+def test_a_flac_of_fewer_samples_than_it_says_is_corrupt(damage: Callable[[Samples], bytes]) -> None:
     """Written by somebody who takes a SHA-256 of what there is, and none of the samples."""
     store = MemoryStore()
     samples = speech(RATE)
-    audio = flac(samples)[:kept]
+    audio = damage(samples)
     segment = manifest(samples, audio=audio, audio_format=AudioFormat.FLAC)
     unknown = segment.audio.model_copy(update={"pcm_sha256": None})
     store_segment(store, samples, segment.model_copy(update={"audio": unknown}), audio=audio)
