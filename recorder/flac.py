@@ -47,7 +47,7 @@ def encode(wav: Path, path: Path) -> Encoded:
         kept = _read(path)
     # soundfile asserts that everything was written; the other errors are libsndfile's.
     except (soundfile.SoundFileError, AssertionError) as error:
-        raise NotEncoded(f"libsndfile: {error}") from error
+        raise NotEncoded(f"libsndfile: {str(error) or repr(error)}") from error
     if kept != given:
         raise NotEncoded("what was encoded is not what comes out when it is decoded")
     with path.open("rb") as file:

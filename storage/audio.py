@@ -98,8 +98,8 @@ def _decode(sound: soundfile.SoundFile, total: int) -> Iterator[bytes]:
         wanted = min(_FLAC_BLOCK, total - at)
         try:
             block = sound.read(wanted, dtype="int16")
-        except soundfile.LibsndfileError as error:
-            raise AudioError(f"it is damaged near sample {at}: {error.error_string}") from None
+        except soundfile.LibsndfileError:  # its words are of a decoder's inside, or none
+            raise AudioError(f"it cannot be decoded from sample {at} on") from None
         if len(block) != wanted:
             raise AudioError(f"it ends after {at + len(block)} samples of {total}")
         yield block.astype("<i2", copy=False).tobytes()
