@@ -31,7 +31,7 @@ RUN_ELSEWHERE = [
     "conference-recorder run --config recorder.toml",  # tests/daemon
     "pip install .",  # by the first of the two commands, and CI by the second
     ".venv/bin/python -m tests.bench density --streams 300 --seconds 60",  # a shorter one, below
-    ".venv/bin/python -m tests.bench flac",  # the same
+    ".venv/bin/python -m tests.bench.flac",  # the same
 ]
 
 
@@ -128,7 +128,7 @@ def test_the_benchmark_measures_and_loses_no_sample() -> None:
 
 def test_the_benchmark_says_what_flac_saves() -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "tests.bench", "flac", "--minutes", "0.1"],
+        [sys.executable, "-m", "tests.bench.flac", "--minutes", "0.1"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -1,12 +1,10 @@
-"""Measures what a stream costs: `python -m tests.bench density --streams 300 --seconds 60`
+"""Measures what a stream costs: `python -m tests.bench density --streams 300 --seconds 60`.
 
 The installed daemon and the usual Python ways, one after the other against one load generator, each bound to
 one core, in one run. Figures of one run compare with each other; those of two machines or days do not. The
 daemon's segments are a minute long, so that a minute has the cost of one of each stream, upload included.
-`python -m tests.bench flac` measures the encoder alone.
 """
 
-import itertools
 import json
 import os
 import signal
@@ -25,13 +23,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from recorder.core.media import SAMPLE_RATE, Codec
-from recorder.flac import encode
-from recorder.simulator.tape import Tape, speeches
-from recorder.wav import WavWriter
+from recorder.simulator.tape import Tape
 from storage.directory import DirectoryStore
 from storage.manifest import parse_manifest
-from storage.names import MANIFEST_SUFFIX, AudioFormat
+from storage.names import MANIFEST_SUFFIX
 from tests.bench.generator import FRAME
 
 ROOT = Path(__file__).parent.parent.parent
@@ -120,7 +115,7 @@ def resident_kib(pid: int) -> int:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
 
 
-def configure(folder: Path, load: Load, streams: int, encapsulation: str, audio_format: AudioFormat) -> Path:
+def configure(folder: Path, load: Load, streams: int, encapsulation: str) -> Path:
     (folder / "bucket").mkdir()
     (folder / "watchlist.toml").write_text(
         "\n".join(f'[[conference]]\nid = "1ed12456-eb4b-11ee-bba8-{n:012x}"' for n in range(1, streams + 1))
@@ -136,7 +131,6 @@ connect_rate = 500
 [recording]
 spool = "spool"
 recorder = "bench"
-format = "{audio_format}"
 segment = "1m"
 [storage]
 url = "{(folder / "bucket").as_uri()}"
@@ -173,10 +167,10 @@ def tape_at(tape: np.ndarray[Any, np.dtype[np.int16]], tick: int) -> np.ndarray[
     return tape[start : start + FRAME]
 
 
-def daemon(load: Load, streams: int, seconds: float, encapsulation: str, audio_format: AudioFormat) -> Cost:
+def daemon(load: Load, streams: int, seconds: float, encapsulation: str) -> Cost:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        config = configure(folder, load, streams, encapsulation, audio_format)
+        config = configure(folder, load, streams, encapsulation)
         command = [str(Path(sys.executable).parent / "conference-recorder"), "run", "--config", str(config)]
         with on_one_core(command, VOIPBIN_TOKEN="a.b.c") as process:
             cost = measure("conference-recorder, all of it", process, load, streams, seconds)
@@ -200,9 +194,6 @@ def density(
     encapsulation: Annotated[
         str, typer.Option(help="rtp, sln or audiosocket; the usual ways take rtp.")
     ] = "rtp",
-    audio_format: Annotated[
-        AudioFormat, typer.Option("--format", help="What the daemon stores.")
-    ] = AudioFormat.WAV,
 ) -> None:
     """CPU a packet of the daemon and of the usual Python ways, side by side."""
     costs = []
@@ -210,7 +201,7 @@ def density(
         load = Load(encapsulation if way == "daemon" else "rtp")
         try:
             costs.append(
-                daemon(load, streams, seconds, encapsulation, audio_format)
+                daemon(load, streams, seconds, encapsulation)
                 if way == "daemon"
                 else usual(way, load, streams, seconds)
             )
@@ -225,26 +216,6 @@ def density(
             f"{cost.kib:.0f}",
             "" if cost.lost is None else str(cost.lost),
         )
-    Console(width=110).print(table)
-
-
-@app.command()
-def flac(
-    minutes: Annotated[float, typer.Option(help="Length of a segment.")] = 5,
-) -> None:
-    """What FLAC saves and costs: one segment of each meeting of the simulator, encoded and proven."""
-    table = Table("meeting", "as heard of", "of the size of a WAV", "ms of CPU a segment")
-    for name, codec in itertools.product(speeches(), (Codec.PCM16LE, Codec.ULAW)):
-        samples = np.resize(Tape.speech(name).heard(codec), round(minutes * 60 * SAMPLE_RATE))
-        with tempfile.TemporaryDirectory() as folder:
-            wav = Path(folder) / "a.wav"
-            writer = WavWriter(wav)
-            writer.write(samples.astype("<i2").tobytes())
-            writer.close()
-            began = time.process_time()
-            encoded = encode(wav, wav.with_suffix(".flac"))
-            used = time.process_time() - began
-            table.add_row(name, codec, f"{encoded.size / wav.stat().st_size:.0%}", f"{used * 1000:.0f}")
     Console(width=110).print(table)
 
 
