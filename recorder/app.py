@@ -37,6 +37,8 @@ from storage.manifest import WatchFacts
 
 DISK_THREADS: Final = 8
 """Writes under way at once. More would only queue in the disk."""
+SEALING_THREADS: Final = 2
+"""Segments being hashed or encoded at once: one waits for the disk while the other has the processor."""
 _WATCHER_ROUND: Final = 250
 """Milliseconds after which the watcher of the watch list looks whether it has been cancelled."""
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -69,13 +71,14 @@ class _Daemon:
         self._clock = Clock()
         self._disk = DiskThreads(DISK_THREADS)
         self._reloading = anyio.Lock()  # the list that was read last must be the one that counts
+        self._sealing = DiskThreads(SEALING_THREADS, hop=1, patient=True)
         self._rate = Rate(settings.connect_rate)
         # A random beginning keeps names unique for good, even if the clock is set back and the spool empty.
         self._numbers = itertools.count(secrets.randbelow(10**9) * 10**6)
         self._connector = WebSocketConnector(settings.voipbin, settings.credential, self._clock)
         storage = settings.storage
         self._store = open_store(storage.url, endpoint_url=storage.endpoint_url, region=storage.region)
-        self._spool = Spool(settings.recording.spool)
+        self._spool = Spool(settings.recording.spool, settings.recording.format)
         self._uploader = Uploader(
             self._spool,
             self._store,
@@ -87,6 +90,7 @@ class _Daemon:
     def close(self) -> None:
         """Let go of the disk, the spool and the store's sockets."""
         self._disk.close()
+        self._sealing.close()
         self._spool.release()
         self._store.close()
 
@@ -127,6 +131,7 @@ class _Daemon:
             clock=self._clock,
             rate=self._rate,
             disk=self._disk,
+            sealing=self._sealing,
             on_sealed=lambda manifest: self._uploader.add(self._spool.segment(manifest)),
         ).run()
 

@@ -15,9 +15,15 @@ from recorder import logs
 from recorder.clock import Clock
 from recorder.connection import Batch, Connection, ConnectionLost, ConnectionRefused, Connector, Setback
 from recorder.core.backoff import Backoff, Pace
-from recorder.core.events import CodecDetected, Event, MessagesDiscarded, SamplesReady, SilenceReady
+from recorder.core.events import (
+    CodecDetected,
+    Event,
+    MessagesDiscarded,
+    SamplesReady,
+    SilenceReady,
+)
 from recorder.core.recording import Recording
-from recorder.offload import Disk
+from recorder.offload import Disk, Offload
 from recorder.rate import Rate
 from recorder.watchlist import Watch
 from recorder.writer import SegmentFailed, SegmentWriter
@@ -53,6 +59,7 @@ class Conference:
         clock: Clock,
         rate: Rate,
         disk: Disk,
+        sealing: Offload,
         on_sealed: Callable[[SegmentManifest], None],
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -63,6 +70,7 @@ class Conference:
         self._clock = clock
         self._rate = rate
         self._disk = disk
+        self._sealing = sealing
         self._on_sealed = on_sealed
         self._chance = chance
         self._backoff = Backoff()
@@ -71,22 +79,24 @@ class Conference:
         self._events: list[Event] = []  # for the disk, in order
         self._unwritten = 0  # bytes of audio among them
         self._urgent = False  # whether there is anything else among them
-        self._writing: Future[list[SegmentManifest | SegmentFailed]] | None = None  # the disk is at it
+        self._writing: Future[list[SegmentFailed]] | None = None  # the disk is at it
+        self._seals = False  # whether what is closed is being sealed
         bound = {logs.WATCH: str(watch.watch_id)} | ({logs.NAME: watch.name} if watch.name else {})
         self._log = _log.bind(**bound)
 
     async def run(self) -> None:
         """Record. Ends only by cancellation; the open segment is sealed before that is passed on."""
-        try:
-            while True:
-                await self._take_turn()
-                setback, at_least = await self._stream()
-                delay = at_least + self._backoff.delay(PACES[setback], self._chance())
-                await self._pause_until(self._clock.monotonic() + delay)
-        finally:
-            with anyio.CancelScope(shield=True):
-                self._take(self._recording.finish(self._clock.monotonic()))
-                await self._write()
+        async with anyio.create_task_group() as self._beside:
+            try:
+                while True:
+                    await self._take_turn()
+                    setback, at_least = await self._stream()
+                    delay = at_least + self._backoff.delay(PACES[setback], self._chance())
+                    await self._pause_until(self._clock.monotonic() + delay)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    self._take(self._recording.finish(self._clock.monotonic()))
+                    await self._write()
 
     async def _stream(self) -> tuple[Setback, float]:
         """Open one stream and record it to its end; return what to do next and how long to wait at least."""
@@ -211,10 +221,20 @@ class Conference:
             return
         # What is being written exists nowhere else: being told to stop must not come between.
         with anyio.CancelScope(shield=True):
-            closed = await self._writing
+            for failed in await self._writing:
+                self._say_closed(failed)
         self._writing = None
-        for each in closed:
-            self._say_closed(each)
+        if self._writer.unsealed and not self._seals:
+            self._seals = True
+            self._beside.start_soon(self._seal)
+
+    async def _seal(self) -> None:
+        """Have sealed what is closed, while the recording goes on. Begun at once, so as to be finished."""
+        with anyio.CancelScope(shield=True):
+            while self._writer.unsealed:
+                for closed in await self._sealing(self._writer.seal):
+                    self._say_closed(closed)
+        self._seals = False
 
     def _say_closed(self, closed: SegmentManifest | SegmentFailed) -> None:
         if isinstance(closed, SegmentFailed):

@@ -47,7 +47,7 @@ from recorder.values import (
 )
 from recorder.watchlist import WatchDefaults, WatchList, load_watchlist
 from storage.backends import check_endpoint_url, check_store_url
-from storage.names import MAX_RECORDER_LENGTH, check_recorder
+from storage.names import MAX_RECORDER_LENGTH, AudioFormat, check_recorder
 
 __all__ = ["ConfigurationError", "Problem", "Settings", "load_settings"]
 
@@ -134,6 +134,7 @@ class RecordingSettings(_Table):
         spool: folder of what is not in the bucket yet.
         shard: the share of the watch list that this instance records; None: all of it.
         recorder: this instance, in names and manifests.
+        format: what audio is stored as; the same samples in any.
         segment: length of a segment on the UTC grid; whole seconds, a divisor of an hour or a day.
         gap_limit: the longest interruption that is filled with silence rather than ending the segment.
         idle_after: without audio for so long, a segment ends at its last sample.
@@ -145,6 +146,7 @@ class RecordingSettings(_Table):
     recorder: Annotated[str, AfterValidator(check_recorder)] = Field(
         default_factory=lambda before: fit_recorder(socket.gethostname(), before.get("shard"))
     )
+    format: Annotated[AudioFormat, choice(AudioFormat)] = AudioFormat.WAV
     segment: SegmentLength = 300.0
     gap_limit: Annotated[Duration, between(0, 3600)] = 60.0
     idle_after: Annotated[Duration, between(1, 3600)] = 10.0

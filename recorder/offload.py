@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,9 @@ Arguments = TypeVarTuple("Arguments")
 
 LARGEST_HOP = 64
 """Disk calls that go to a thread together. One that is slow holds up the others of its hop, and no more."""
+PATIENT = 10
+"""Nice value of the threads that can wait. Hundreds of segments end at the same moment: their hashing,
+encoding and uploading take what receiving leaves of the processor."""
 
 
 class Offload(Protocol):
@@ -45,7 +49,7 @@ class NetworkThreads:
             loop = asyncio.get_running_loop()
             asked = _Call(call, arguments, loop.create_future())
             # A daemon thread: the interpreter does not wait for it when the process ends.
-            threading.Thread(target=_perform, args=([asked], loop), daemon=True).start()
+            threading.Thread(target=_perform_patiently, args=([asked], loop), daemon=True).start()
             result: Result = await asked.answer
             return result
 
@@ -54,11 +58,12 @@ class DiskThreads:
     """Disk calls of many streams, taken to a thread together.
 
     A call to the disk is short and a hop to a thread is not: what was asked for in one turn of the loop goes
-    in one hop. A call that was begun is finished, whatever becomes of its caller.
+    in one hop, of at most `hop` calls. A call that was begun is finished, whatever becomes of its caller.
     """
 
-    def __init__(self, threads: int) -> None:
-        self._threads = ThreadPoolExecutor(threads, "disk")
+    def __init__(self, threads: int, *, hop: int = LARGEST_HOP, patient: bool = False) -> None:
+        self._threads = ThreadPoolExecutor(threads, "disk", _be_patient if patient else None)
+        self._hop = hop
         self._asked: list[_Call] = []
 
     async def __call__(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
@@ -80,8 +85,8 @@ class DiskThreads:
 
     def _go(self, loop: asyncio.AbstractEventLoop) -> None:
         asked, self._asked = self._asked, []
-        for start in range(0, len(asked), LARGEST_HOP):
-            self._threads.submit(_perform, asked[start : start + LARGEST_HOP], loop)
+        for start in range(0, len(asked), self._hop):
+            self._threads.submit(_perform, asked[start : start + self._hop], loop)
 
 
 class _Call:
@@ -104,6 +109,16 @@ class _Call:
             self.answer.set_exception(self.error)
         else:
             self.answer.set_result(self.result)
+
+
+def _be_patient() -> None:
+    """Let the other threads go first. On Linux a thread has a nice value of its own."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PATIENT)
+
+
+def _perform_patiently(calls: list[_Call], loop: asyncio.AbstractEventLoop) -> None:
+    _be_patient()
+    _perform(calls, loop)
 
 
 def _perform(calls: list[_Call], loop: asyncio.AbstractEventLoop) -> None:

@@ -2,25 +2,29 @@
 
     open     NAME.wav.open   audio, growing      NAME.facts   what is known of it so far
     sealed   NAME.wav        audio, finished     NAME.json    its manifest
+             or NAME.flac    the same samples, and NAME.wav.open is gone
     gone     discarded, once the bucket has been read back equal
     aside    in the folder `quarantine`, for a person to look at
 
 The order of the steps makes every moment between them one of these states, or one that `recover` completes:
 a manifest is on the disk before its audio is called sealed, and audio is discarded before its manifest.
+To seal as FLAC is to encode aside and prove it equal, write the manifest, give the FLAC its name, and only
+then let NAME.wav.open go, from which all of it can be done again. Where that fails, or we die, it is a WAV.
 Blocking. Knows no bucket and no connection.
 """
 
 import contextlib
 import fcntl
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from recorder import wav
+from recorder import sealing, wav
+from recorder.segment import OpenSegment, SealedSegment
 from storage import durable
 from storage.manifest import (
-    Audio,
     ClosedBy,
     ManifestError,
     SegmentFacts,
@@ -29,51 +33,14 @@ from storage.manifest import (
     parse_facts,
     parse_manifest,
 )
-from storage.names import AUDIO_SUFFIX, MANIFEST_SUFFIX, SegmentName
+from storage.names import MANIFEST_SUFFIX, AudioFormat, SegmentName
 
-OPEN_SUFFIX = AUDIO_SUFFIX + ".open"
+AUDIO_SUFFIXES = frozenset(audio_format.suffix for audio_format in AudioFormat)
+OPEN_SUFFIX = AudioFormat.WAV.suffix + ".open"
 FACTS_SUFFIX = ".facts"
 QUARANTINE = "quarantine"
 _CLAIM = ".claim"
-_SUFFIXES = (OPEN_SUFFIX, AUDIO_SUFFIX, FACTS_SUFFIX, MANIFEST_SUFFIX)
-
-
-@dataclass(frozen=True, slots=True)
-class SealedSegment:
-    """A finished segment in the spool."""
-
-    name: SegmentName
-    audio: Path
-    manifest: Path
-
-    def read_manifest(self) -> tuple[SegmentManifest, bytes]:
-        """The manifest, and the very bytes of it.
-
-        Raises:
-            ManifestError: it cannot be read.
-        """
-        data = self.manifest.read_bytes()
-        return parse_manifest(data), data
-
-
-class OpenSegment:
-    """A segment that is being written: its file and the facts beside it."""
-
-    def __init__(self, facts_path: Path, audio_path: Path, facts: SegmentFacts) -> None:
-        self._facts_path = facts_path
-        self.note(facts)
-        self.wav = wav.WavWriter(audio_path)
-
-    def note(self, facts: SegmentFacts) -> None:
-        """Keep what is known so far, so that the ledger stays honest if we die.
-
-        The name need not be on the disk: a power cut that takes it takes the audio that it tells of as well.
-        """
-        durable.write_file(self._facts_path, format_manifest(facts), sync=_not_now)
-
-
-def _not_now(folder: Path) -> None:
-    """Leave the names of a directory to the next sync of it."""
+_SUFFIXES = (OPEN_SUFFIX, *AUDIO_SUFFIXES, FACTS_SUFFIX, MANIFEST_SUFFIX)
 
 
 def _is_ours(stem: str) -> bool:
@@ -106,14 +73,17 @@ class SpoolInUse(Exception):
 class Spool:
     """One folder on one disk, which only one daemon uses.
 
+    `audio_format` is what segments are sealed as from now on; what is sealed already may be of any.
+
     Raises:
         OSError: the folder cannot be created or written to.
         SpoolInUse: another daemon uses it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, audio_format: AudioFormat = AudioFormat.WAV) -> None:
         self.folder = folder
         self._sync = durable.SharedSync()
+        self._audio_format = audio_format
         folder.mkdir(parents=True, exist_ok=True)
         self._claim = (folder / _CLAIM).open("w")
         try:
@@ -141,27 +111,29 @@ class Spool:
     def seal(
         self, segment: OpenSegment, facts: SegmentFacts, previous: str | None
     ) -> tuple[SegmentManifest, str]:
-        """Finish a segment; what it says and what it holds is on the disk when this returns.
+        """Finish a segment, closed or not; what it says and what it holds is on the disk when this returns.
 
         `previous` is the SHA-256 (hex) of the manifest before this one, if there is one; that of this one is
         returned with it.
         """
         segment.wav.close()
-        return self._seal(facts, previous)
+        return self._seal(facts, previous, self._audio_format)
 
     def sealed(self) -> Iterator[SealedSegment]:
         """All finished segments, those that began first, first."""
-        names: list[SegmentName] = []
-        for path in self.folder.glob(f"*{AUDIO_SUFFIX}"):
+        found: list[SealedSegment] = []
+        for path in itertools.chain(*(self.folder.glob(f"*{suffix}") for suffix in AUDIO_SUFFIXES)):
             # What somebody else put here is for the next start to set aside, not for an upload to fail at.
             with contextlib.suppress(ValueError):
-                names.append(SegmentName.from_spool_stem(path.stem))
-        for name in sorted(names, key=lambda name: (name.started_at, name.number)):
-            yield self._sealed(name)
+                segment = self._sealed(path)
+                # A FLAC beside what it was made from is not sealed yet: uploaded now, it would be made again.
+                if not self._path(segment.name, OPEN_SUFFIX).exists():
+                    found.append(segment)
+        yield from sorted(found, key=lambda segment: (segment.name.started_at, segment.name.number))
 
     def segment(self, manifest: SegmentManifest) -> SealedSegment:
         """Where a segment is that was sealed here."""
-        return self._sealed(manifest.name)
+        return self._sealed(self._path(manifest.name, manifest.audio_format.suffix))
 
     def discard(self, segment: SealedSegment) -> None:
         """Forget a segment that is safe elsewhere. The manifest goes last, and marks what was begun here."""
@@ -176,6 +148,7 @@ class Spool:
     def recover(self) -> Recovery:
         """Complete what the last run left unfinished. To be called once, before anything is opened.
 
+        What has to be sealed is sealed as a WAV: nothing is recorded until this is done.
         Killed at any moment and begun again, it comes to the same end.
         """
         recovered: list[SegmentManifest] = []
@@ -202,17 +175,41 @@ class Spool:
         name = SegmentName.from_spool_stem(stem)
         if OPEN_SUFFIX in suffixes:
             if MANIFEST_SUFFIX in suffixes:
-                durable.rename(self._path(name, OPEN_SUFFIX), self._path(name, AUDIO_SUFFIX))
+                self._complete(name)
+            elif AUDIO_SUFFIXES & suffixes:
+                raise ManifestError("this audio has no manifest, and is there twice")
             else:
                 yield from self._repair(name)
-        elif AUDIO_SUFFIX in suffixes:
+        elif AUDIO_SUFFIXES & suffixes:
             if MANIFEST_SUFFIX not in suffixes:
                 raise ManifestError("this audio has no manifest")
-            self._sealed(name).read_manifest()
+            manifest = parse_manifest(self._path(name, MANIFEST_SUFFIX).read_bytes())
+            if AUDIO_SUFFIXES & suffixes != {manifest.audio_format.suffix}:
+                raise ManifestError("this audio is not, or not all, what its manifest names")
         else:
             # Facts of a segment that never began, or the manifest of one that was being discarded.
             durable.remove(self._path(name, MANIFEST_SUFFIX))
         durable.remove(self._path(name, FACTS_SUFFIX))
+
+    def _complete(self, name: SegmentName) -> None:
+        """Do the last steps for a segment whose manifest is there.
+
+        Raises:
+            ManifestError: the manifest cannot be read, or is not of this audio.
+        """
+        path, data = self._path(name, OPEN_SUFFIX), self._path(name, MANIFEST_SUFFIX).read_bytes()
+        manifest = parse_manifest(data)
+        if manifest.audio_format is AudioFormat.WAV:
+            durable.rename(path, self._path(name, AudioFormat.WAV.suffix))
+            return
+        encoded = self._path(name, AudioFormat.FLAC.suffix)
+        if sealing.is_whole(encoded, manifest.audio):
+            durable.remove(path)
+        elif sealing.is_source(path, manifest.audio):
+            durable.remove(encoded)
+            self._seal(parse_facts(data), manifest.previous)
+        else:
+            raise ManifestError("neither the FLAC nor what it was made from is what was sealed")
 
     def _repair(self, name: SegmentName) -> Iterator[SegmentManifest]:
         path, facts_path = self._path(name, OPEN_SUFFIX), self._path(name, FACTS_SUFFIX)
@@ -228,21 +225,27 @@ class Spool:
             for entry in facts.ledger
             if entry.start < samples
         )
-        update = {"samples": samples, "ledger": ledger, "closed_by": ClosedBy.CRASH}
-        manifest, _ = self._seal(facts.model_copy(update=update), None)
+        if samples != facts.samples:  # else it had been closed, and its facts are final
+            update = {"samples": samples, "ledger": ledger, "closed_by": ClosedBy.CRASH}
+            facts = facts.model_copy(update=update)
+        manifest, _ = self._seal(facts, None)
         yield manifest
 
-    def _seal(self, facts: SegmentFacts, previous: str | None) -> tuple[SegmentManifest, str]:
+    def _seal(
+        self, facts: SegmentFacts, previous: str | None, audio_format: AudioFormat = AudioFormat.WAV
+    ) -> tuple[SegmentManifest, str]:
         name = facts.name
         path = self._path(name, OPEN_SUFFIX)
         durable.sync_file(path)
         measure = wav.measure(path)
-        audio = Audio(key=name.audio_key, sha256=measure.sha256, size=measure.size)
-        manifest = SegmentManifest.seal(facts, audio=audio, levels=measure.levels, previous=previous)
-        data = format_manifest(manifest)
-        durable.write_file(self._path(name, MANIFEST_SUFFIX), data, sync=self._sync)
-        path.replace(self._path(name, AUDIO_SUFFIX))
-        self._sync(self.folder)
+        with sealing.finished(path, measure, name, audio_format) as (finished, audio):
+            manifest = SegmentManifest.seal(facts, audio=audio, levels=measure.levels, previous=previous)
+            data = format_manifest(manifest)
+            durable.write_file(self._path(name, MANIFEST_SUFFIX), data, sync=self._sync)
+            finished.replace(self._path(name, manifest.audio_format.suffix))
+            self._sync(self.folder)
+        if finished != path:
+            durable.remove(path)
         self._path(name, FACTS_SUFFIX).unlink(missing_ok=True)
         return manifest, hashlib.sha256(data).hexdigest()
 
@@ -264,8 +267,9 @@ class Spool:
     def _path(self, name: SegmentName, suffix: str) -> Path:
         return self.folder / (name.spool_stem + suffix)
 
-    def _sealed(self, name: SegmentName) -> SealedSegment:
-        return SealedSegment(name, self._path(name, AUDIO_SUFFIX), self._path(name, MANIFEST_SUFFIX))
+    def _sealed(self, audio: Path) -> SealedSegment:
+        name = SegmentName.from_spool_stem(audio.stem)
+        return SealedSegment(name, audio, self._path(name, MANIFEST_SUFFIX))
 
     def _set_aside(self, paths: Iterable[Path]) -> None:
         quarantine = self.folder / QUARANTINE

@@ -80,13 +80,14 @@ def problems_as_json(problems: Iterable[Problem]) -> dict[str, Any]:
 
 def _facts(settings: Settings) -> list[tuple[str, str]]:
     voipbin, recording, storage = settings.voipbin, settings.recording, settings.storage
+    length = format_duration(recording.segment)
     endpoint = f" at {storage.endpoint_url}" if storage.endpoint_url else ""
     return [
         ("configuration", str(settings.path)),
         ("watch list", f"{settings.watchlist} ({_count(settings)} to record)"),
         ("platform", voipbin.url),
         ("credential", f"{settings.credential.kind.value} (found, not shown)"),
-        ("segments", f"{format_duration(recording.segment)}, as recorder {recording.recorder}"),
+        ("segments", f"{recording.format} of {length}, as recorder {recording.recorder}"),
         ("spool", str(recording.spool)),
         ("store", f"{storage.url}{endpoint}"),
     ]

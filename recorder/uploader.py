@@ -22,13 +22,13 @@ from recorder import logs
 from recorder.clock import Clock
 from recorder.core.backoff import Backoff, Pace
 from recorder.offload import Offload
-from recorder.spool import SealedSegment, Spool
+from recorder.segment import SealedSegment
+from recorder.spool import Spool
 from storage.errors import ObjectConflict, ObjectNotFound, StoreError, StoreRejected, StoreUnavailable
 from storage.manifest import ManifestError
 from storage.names import SegmentName
 from storage.store import ObjectStore
 
-AUDIO_TYPE: Final = "audio/wav"
 MANIFEST_TYPE: Final = "application/json"
 
 UNAVAILABLE: Final = Pace(floor=0.5, base=2.0, cap=60.0)
@@ -203,7 +203,7 @@ class Uploader:
         _log.info(
             "segment uploaded",
             **{
-                logs.KEY: item.segment.name.audio_key,
+                logs.KEY: item.segment.audio_key,
                 logs.SECONDS: round(seconds, 3),
                 logs.ATTEMPT: item.attempts,
                 "waiting": len(self._items),
@@ -243,7 +243,7 @@ class Uploader:
             say(
                 "upload failed; it will be tried again",
                 **{
-                    logs.KEY: item.segment.name.audio_key,
+                    logs.KEY: item.segment.audio_key,
                     logs.ERROR: reason,
                     logs.ATTEMPT: item.attempts,
                     logs.DELAY: round(delay, 1),
@@ -263,10 +263,10 @@ def _upload(store: ObjectStore, segment: SealedSegment) -> None:
     """
     manifest, data = segment.read_manifest()
     digest = hashlib.sha256(data).hexdigest()
-    name = segment.name
-    store.put(name.audio_key, segment.audio, sha256=manifest.audio.sha256, content_type=AUDIO_TYPE)
+    name, content_type = segment.name, segment.audio_format.content_type
+    store.put(segment.audio_key, segment.audio, sha256=manifest.audio.sha256, content_type=content_type)
     store.put(name.manifest_key, data, sha256=digest, content_type=MANIFEST_TYPE)
-    _read_back(store, name.audio_key, manifest.audio.size, manifest.audio.sha256)
+    _read_back(store, segment.audio_key, manifest.audio.size, manifest.audio.sha256)
     _read_back(store, name.manifest_key, len(data), digest)
 
 

@@ -78,7 +78,9 @@ class WavWriter:
             self.write(_SILENCE[: left * SAMPLE_WIDTH])
 
     def close(self) -> None:
-        """Write the final header. Not yet on the disk: that takes an fsync."""
+        """Write the final header. Not yet on the disk: that takes an fsync. Done again, it does nothing."""
+        if self._file.closed:
+            return
         try:
             self._file.seek(0)
             self._append(_sized(self.samples))

@@ -1,11 +1,13 @@
-"""WAV files on the reading side, over soundfile: samples of a stored segment, and the file that is fetched.
+"""Audio files on the reading side, over soundfile: samples of a stored segment, and the WAV that is fetched.
 
 Mono, 16 bit. Knows no store and no time.
 """
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, Protocol
 
 import numpy as np
@@ -14,8 +16,19 @@ from numpy.typing import NDArray
 
 Samples = NDArray[np.int16]
 
+_WIDTH = 2
+"""Bytes of a sample."""
+
 _BLOCK = 1 << 16
 """Samples at a time."""
+
+_FLAC_BLOCK = 1 << 18
+"""The same for a FLAC: soundfile seeks after each block, and there that is work."""
+
+_FLAC_MAGIC = b"fLaC"
+
+_IN_MEMORY = 32 << 20
+"""Bytes of samples kept in memory while a FLAC is checked: 35 minutes. More of them go through a file."""
 
 _WAV_LIMIT = (1 << 31) - (1 << 16)
 """Bytes of samples: a WAV has 32 bits for its size, read as signed by some. It is 37 hours at 8 kHz."""
@@ -40,6 +53,60 @@ def read_samples(file: BinaryIO, start: int, stop: int, *, total: int, sample_ra
     Raises:
         AudioError: it is no WAV, or not mono, 16 bit, of that rate and that length.
     """
+    with _open(file, total=total, sample_rate=sample_rate) as sound:
+        sound.seek(start)
+        for at in range(start, stop, _BLOCK):
+            yield sound.read(min(_BLOCK, stop - at), dtype="int16")
+
+
+def read_flac_samples(
+    file: BinaryIO, start: int, stop: int, *, total: int, sample_rate: int, sha256: str | None
+) -> Iterator[Samples]:
+    """The same of a FLAC, whose samples as 16-bit little-endian have this SHA-256 (hex), where it is known.
+
+    All of it is decoded before the first block is given, for only then is it known to be whole: an hour is
+    58 MB, of which no more than 32 are ever in memory.
+
+    Raises:
+        AudioError: it is no FLAC, or damaged, or not mono, 16 bit, of that rate and that length.
+    """
+    # Other files are none of libsndfile's business: what it takes for an MP3, it talks to stderr about.
+    magic = file.read(len(_FLAC_MAGIC))
+    if magic != _FLAC_MAGIC:
+        raise AudioError("it is no FLAC")
+    file.seek(0)
+    with SpooledTemporaryFile(_IN_MEMORY) as pcm:
+        digest = hashlib.sha256()
+        with _open(file, total=total, sample_rate=sample_rate) as sound:
+            for block in _decode(sound, total):
+                digest.update(block)
+                pcm.write(block)
+        if sha256 not in (None, digest.hexdigest()):
+            raise AudioError("its samples are not those that were recorded")
+        pcm.seek(start * _WIDTH)
+        for at in range(start, stop, _BLOCK):
+            yield np.frombuffer(pcm.read(min(_BLOCK, stop - at) * _WIDTH), "<i2").astype(np.int16, copy=False)
+
+
+def _decode(sound: soundfile.SoundFile, total: int) -> Iterator[bytes]:
+    """All samples, as 16-bit little-endian.
+
+    Raises:
+        AudioError: the file is damaged.
+    """
+    for at in range(0, total, _FLAC_BLOCK):
+        wanted = min(_FLAC_BLOCK, total - at)
+        try:
+            block = sound.read(wanted, dtype="int16")
+        except soundfile.LibsndfileError:  # its words are of a decoder's inside, or none
+            raise AudioError(f"it cannot be decoded from sample {at} on") from None
+        if len(block) != wanted:
+            raise AudioError(f"it ends after {at + len(block)} samples of {total}")
+        yield block.astype("<i2", copy=False).tobytes()
+
+
+@contextmanager
+def _open(file: BinaryIO, *, total: int, sample_rate: int) -> Iterator[soundfile.SoundFile]:
     try:
         sound = soundfile.SoundFile(file)
     except soundfile.LibsndfileError as error:
@@ -49,9 +116,7 @@ def read_samples(file: BinaryIO, start: int, stop: int, *, total: int, sample_ra
         expected = ("PCM_16", 1, sample_rate, total)
         if actual != expected:
             raise AudioError(f"it holds {_describe(*actual)} instead of {_describe(*expected)}")
-        sound.seek(start)
-        for at in range(start, stop, _BLOCK):
-            yield sound.read(min(_BLOCK, stop - at), dtype="int16")
+        yield sound
 
 
 def _describe(subtype: str, channels: int, sample_rate: int, samples: int) -> str:
@@ -65,7 +130,7 @@ def create_wav(path: Path, samples: int, sample_rate: int) -> Iterator[AudioWrit
     Raises:
         OSError: it cannot be created or written.
     """
-    form = "WAV" if samples * 2 <= _WAV_LIMIT else "RF64"
+    form = "WAV" if samples * _WIDTH <= _WAV_LIMIT else "RF64"
     # By name: errors of a file object of Python's would be printed from within libsndfile, and not raised.
     try:
         with soundfile.SoundFile(path, "x", sample_rate, 1, "PCM_16", format=form) as sound:

@@ -136,8 +136,9 @@ class _Read(NamedTuple):
 
 def _check(manifest: SegmentManifest, name: SegmentName) -> None:
     """See that a manifest is that of its segment, for what follows relies on it."""
-    if manifest.name != name or manifest.audio.key != name.audio_key:
+    if manifest.name != name:
         raise ValueError(f"it is that of {manifest.audio.key}")
+    name.format_of(manifest.audio.key)
     if manifest.sample_rate != SAMPLE_RATE:
         raise ValueError(f"its audio has {manifest.sample_rate} samples a second and not {SAMPLE_RATE}")
     if manifest.samples > MAX_SEGMENT.total_seconds() * SAMPLE_RATE:

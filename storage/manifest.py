@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from storage.names import SegmentName, WatchId, WatchKind
+from storage.names import AudioFormat, SegmentName, WatchId, WatchKind
 
 Instant = Annotated[
     AwareDatetime,
@@ -139,11 +139,16 @@ class Levels(_Record):
 
 
 class Audio(_Record):
-    """The audio object: its key below the store's prefix, its SHA-256 (hex) and its size in bytes."""
+    """The audio object: its key below the store's prefix, its SHA-256 (hex) and its size in bytes.
+
+    `pcm_sha256` is that of its samples alone, 16 bit little-endian, whatever they are stored as. Null for a
+    WAV, which is a header of 44 bytes and these samples as they are.
+    """
 
     key: str
     sha256: Sha256
     size: PositiveInt
+    pcm_sha256: Sha256 | None = None
 
 
 class SegmentFacts(_Record):
@@ -210,6 +215,15 @@ class SegmentManifest(SegmentFacts):
     audio: Audio
     levels: Levels
     previous: Sha256 | None = None
+
+    @property
+    def audio_format(self) -> AudioFormat:
+        """What the audio is stored as.
+
+        Raises:
+            ValueError: `audio.key` is not one of this segment.
+        """
+        return self.name.format_of(self.audio.key)
 
     @classmethod
     def seal(

@@ -13,7 +13,6 @@ from enum import StrEnum
 from typing import Self
 from uuid import UUID
 
-AUDIO_SUFFIX = ".wav"
 MANIFEST_SUFFIX = ".json"
 
 MAX_RECORDER_LENGTH = 64
@@ -28,6 +27,26 @@ _STEM = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
+
+
+class AudioFormat(StrEnum):
+    """What the audio of a segment is stored as: the same samples in any of them."""
+
+    WAV = "wav"
+    FLAC = "flac"
+
+    @property
+    def suffix(self) -> str:
+        """What names of such files and objects end in."""
+        return f".{self.value}"
+
+    @property
+    def content_type(self) -> str:
+        """Its media type."""
+        return f"audio/{self.value}"
+
+
+_SUFFIXES = (MANIFEST_SUFFIX, *(audio_format.suffix for audio_format in AudioFormat))
 
 
 class WatchKind(StrEnum):
@@ -117,13 +136,33 @@ class SegmentName:
 
     @property
     def audio_key(self) -> str:
-        """The object key of the audio, below the store's own prefix."""
-        return self._key(AUDIO_SUFFIX)
+        """The object key of the audio as a WAV, below the store's own prefix."""
+        return self.audio_key_as(AudioFormat.WAV)
+
+    def audio_key_as(self, audio_format: AudioFormat) -> str:
+        """The object key of the audio in a format, below the store's own prefix."""
+        return self._key(audio_format.suffix)
+
+    def format_of(self, audio_key: str) -> AudioFormat:
+        """The format of the audio of this segment that has this object key.
+
+        Raises:
+            ValueError: it is not the key of audio of this segment.
+        """
+        for audio_format in AudioFormat:
+            if audio_key == self.audio_key_as(audio_format):
+                return audio_format
+        raise ValueError(f"{audio_key!r} is not the key of audio of {self.stem}")
 
     @property
     def manifest_key(self) -> str:
         """The object key of the manifest, below the store's own prefix."""
         return self._key(MANIFEST_SUFFIX)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every object key that a segment of this name may have."""
+        return tuple(map(self._key, _SUFFIXES))
 
     def _key(self, suffix: str) -> str:
         return f"{self.watch.prefix}{self.started_at:%Y/%m/%d}/{self.stem}{suffix}"
@@ -141,13 +180,13 @@ class SegmentName:
             ValueError: it is not the key of a segment.
         """
         folders, _, file = key.rpartition("/")
-        stem = file.removesuffix(AUDIO_SUFFIX).removesuffix(MANIFEST_SUFFIX)
+        stem = next((file.removesuffix(suffix) for suffix in _SUFFIXES if file.endswith(suffix)), file)
         folder, _, rest = folders.partition("/")
         kind = next((k for k in WatchKind if k.folder == folder), None)
         name = cls._parse(kind, rest.partition("/")[0], stem)
-        if name is None or key not in (name.audio_key, name.manifest_key):
-            raise ValueError(f"{key!r} is not the key of a segment")
-        return name
+        if name is not None and key in name.keys:
+            return name
+        raise ValueError(f"{key!r} is not the key of a segment")
 
     @classmethod
     def from_spool_stem(cls, spool_stem: str) -> Self:

@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from storage.audio import AudioError, AudioWriter, read_samples
+from storage.audio import AudioError, AudioWriter, Samples, read_flac_samples, read_samples
 from storage.errors import ObjectNotFound
 from storage.layout import (
     CORRUPT,
@@ -28,6 +28,7 @@ from storage.layout import (
     to_duration,
 )
 from storage.manifest import Audio, SegmentManifest
+from storage.names import AudioFormat
 from storage.store import ObjectStore
 
 _IN_MEMORY = 32 << 20
@@ -138,10 +139,7 @@ class _Fetch:
         began_at = self.at
         try:
             with _checked(self._store, segment.audio) as file, _unusable_if_not_audio():
-                blocks = read_samples(
-                    file, cut.start, cut.stop, total=segment.samples, sample_rate=segment.sample_rate
-                )
-                for block in blocks:
+                for block in _samples(file, cut):
                     self._write(block)
         except _Unusable as error:
             self.problems.append(Problem(segment.name, segment.audio.key, str(error)))
@@ -184,6 +182,19 @@ def _checked(store: ObjectStore, audio: Audio) -> Iterator[BinaryIO]:
             raise _Unusable(CORRUPT, "the audio is not what was recorded: its SHA-256 is another")
         file.seek(0)
         yield cast("BinaryIO", file)
+
+
+def _samples(file: BinaryIO, cut: Cut) -> Iterator[Samples]:
+    """The samples of a cut, out of its whole audio object.
+
+    Raises:
+        AudioError: the object is not the audio of that segment.
+    """
+    segment = cut.segment
+    total, rate, sha256 = segment.samples, segment.sample_rate, segment.audio.pcm_sha256
+    if segment.audio_format is AudioFormat.FLAC:
+        return read_flac_samples(file, cut.start, cut.stop, total=total, sample_rate=rate, sha256=sha256)
+    return read_samples(file, cut.start, cut.stop, total=total, sample_rate=rate)
 
 
 @contextmanager

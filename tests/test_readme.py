@@ -31,6 +31,7 @@ RUN_ELSEWHERE = [
     "conference-recorder run --config recorder.toml",  # tests/daemon
     "pip install .",  # by the first of the two commands, and CI by the second
     ".venv/bin/python -m tests.bench density --streams 300 --seconds 60",  # a shorter one, below
+    ".venv/bin/python -m tests.bench.flac",  # the same
 ]
 
 
@@ -123,6 +124,21 @@ def test_the_benchmark_measures_and_loses_no_sample() -> None:
     assert result.returncode == 0, result.stderr
     (ours,) = (line for line in result.stdout.splitlines() if "conference-recorder, all of it" in line)
     assert [cell.strip() for cell in ours.split("│")][-2] == "0", "samples lost"
+
+
+def test_the_benchmark_says_what_flac_saves() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.bench.flac", "--minutes", "0.1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stderr
+    shares = [int(share) for share in re.findall(r"(\d+)%", result.stdout)]
+    assert len(shares) == 10
+    assert max(shares) < 65
 
 
 def test_what_the_readme_points_at_is_there() -> None:

@@ -159,6 +159,37 @@ async def test_every_sample_is_in_the_bucket_in_order_once(
     assert [path.name for path in site.spool.iterdir()] == [".claim"], "nothing is left behind"
 
 
+async def test_flac_in_the_bucket_is_the_same_to_the_sample_and_formats_may_change(tmp_path: Path) -> None:
+    (tmp_path / "bucket").mkdir()
+    programmes = [
+        Programme(conference(1), Tape.speech("standup"), script=[Drop(SECOND)]),
+        Programme(conference(2), Tape.speech("planung"), Codec.ULAW),
+    ]
+    platform = Platform(*programmes)
+    async with simulate(platform) as server:
+        for audio_format in ("flac", "wav"):
+            recording = {"format": audio_format}
+            site = Site(tmp_path, server.url, (tmp_path / "bucket").as_uri(), recording=recording)
+            site.write((programme.watch, RTP) for programme in programmes)
+            async with running(site) as daemon:
+                await daemon.said_of("audio began", 2)
+                await anyio.sleep(2)
+                assert await daemon.stop() == 0
+            assert daemon.other == []
+
+    stored = [path.suffix for path in (tmp_path / "bucket").rglob("*_*.*")]
+    assert {".flac", ".wav", ".json"} == set(stored)
+    assert stored.count(".json") == stored.count(".flac") + stored.count(".wav")
+    for programme in programmes:
+        watch = programme.watch
+        output = tmp_path / f"{watch.id}.wav"
+        verdict = judge(
+            programme, platform.record(watch), Fetched.read(output, await fetch(site, watch, output))
+        )
+        assert verdict.differing == 0, (watch, verdict)
+    assert [path.name for path in site.spool.iterdir()] == [".claim"], "nothing is left behind"
+
+
 async def test_segments_join_exactly_and_manifests_tell_the_truth(tmp_path: Path) -> None:
     (tmp_path / "bucket").mkdir()
     platform = Platform(Programme(conference(1), Tape.speech("standup"), script=[Drop(7 * SECOND)]))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from recorder.spool import Spool
+from storage.names import AudioFormat
 from tests.virtual import VirtualLoop
 
 
@@ -17,5 +18,12 @@ def anyio_backend() -> tuple[str, dict[str, object]]:
 @pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Spool]:
     spool = Spool(tmp_path / "spool")
+    yield spool
+    spool.release()
+
+
+@pytest.fixture
+def flac_spool(tmp_path: Path) -> Iterator[Spool]:
+    spool = Spool(tmp_path / "flac-spool", AudioFormat.FLAC)
     yield spool
     spool.release()

@@ -3,17 +3,19 @@
 import itertools
 import random
 import wave
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 
 import anyio
 import pytest
+import soundfile
 
 from recorder.conference import Conference
 from recorder.connection import ConnectionRefused, Setback
 from recorder.core.media import CodecChoice, Encapsulation
 from recorder.core.recording import Recording, RecordingSettings
 from recorder.core.segmenter import Identity
+from recorder.offload import Arguments, Result
 from recorder.rate import Rate
 from recorder.spool import Spool
 from recorder.watchlist import Watch
@@ -39,6 +41,7 @@ async def record(
     seconds: float,
     *,
     disk: Inline | None = None,
+    sealing: Inline | None = None,
     step: timedelta = timedelta(),
     rate: Rate | None = None,
 ) -> ScriptedPlatform:
@@ -61,6 +64,7 @@ async def record(
         clock=clock,
         rate=rate or Rate(15),
         disk=disk or Inline(),
+        sealing=sealing or Inline(),
         on_sealed=lambda _: None,
         chance=random.Random(1).random,
     )
@@ -246,6 +250,31 @@ async def test_a_disk_that_stalls_for_seconds_costs_no_sample(spool: Spool) -> N
 
     assert recorded(spool) == pcm(0, source.sent)
     assert [entry for s in manifests(spool) for entry in s.ledger] == []
+
+
+async def test_an_encoder_that_takes_its_time_holds_up_no_recording(flac_spool: Spool) -> None:
+    class Encoder(Inline):
+        """Begins only after 40 seconds, and sees then how far the recording is."""
+
+        async def __call__(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
+            await anyio.sleep(40)
+            sizes = sorted(path.stat().st_size for path in flac_spool.folder.glob("*.open"))
+            seen.append((sizes[0] // 16_000, sizes[-1] // 16_000))
+            return call(*arguments)
+
+    seen: list[tuple[int, int]] = []
+    source = Counter()
+
+    await record(flac_spool, [playing(source, 1000)], 200, sealing=Encoder())
+
+    segments = manifests(flac_spool)
+    heard = b"".join(soundfile.read(s.audio, dtype="int16")[0].tobytes() for s in flac_spool.sealed())
+    assert heard == pcm(0, source.sent)
+    assert seen[1] == (39, 60), "a second at most is not on the disk yet"
+    assert [s.closed_by for s in segments] == [ClosedBy.GRID] * 3 + [ClosedBy.STOPPED]
+    assert [s.opened_after is None for s in segments] == [False] + [True] * 3
+    assert [s.previous is None for s in segments] == [True] + [False] * 3
+    assert list(flac_spool.folder.glob("*.open")) == [], "a stop waits for what is being sealed"
 
 
 async def test_a_wall_clock_that_is_set_back_an_hour_moves_no_audio_and_makes_no_two_names_equal(

@@ -23,7 +23,7 @@ from recorder.config import (
 from recorder.core.media import CodecChoice, Encapsulation
 from recorder.shard import Shard
 from recorder.values import format_duration, parse_duration
-from storage.names import WatchId, WatchKind, check_recorder
+from storage.names import AudioFormat, WatchId, WatchKind, check_recorder
 from tests.recorder.configurations import (
     ACCESSKEY,
     BOARD,
@@ -114,6 +114,7 @@ def test_what_is_not_written_has_its_default(tmp_path: Path) -> None:
     assert settings.recording == RecordingSettings(
         spool=tmp_path / "spool",
         recorder=fit_recorder(os.uname().nodename),
+        format=AudioFormat.WAV,
         segment=300,
         gap_limit=60,
         idle_after=10,
@@ -144,6 +145,7 @@ def test_every_key_is_taken(tmp_path: Path) -> None:
         spool = "{tmp_path}"
         shard = "1/1"
         recorder = "rec-a"
+        format = "flac"
         segment = "10s"
         gap_limit = "0s"
         idle_after = "1500ms"
@@ -169,6 +171,7 @@ def test_every_key_is_taken(tmp_path: Path) -> None:
         spool=tmp_path,
         shard=Shard(1, 1),
         recorder="rec-a",
+        format=AudioFormat.FLAC,
         segment=10,
         gap_limit=0,
         idle_after=1.5,
@@ -311,6 +314,9 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
         ('[recording]\nshard = "2 of 4"', "recording.shard", 'such as "2/4"'),
         ("[recording]\nshard = 0.5", "recording.shard", "which of how many in quotes"),
         ('[voipbin]\nshard = "2/4"', "voipbin.shard", "it belongs in the table [recording]"),
+        ('[recording]\nformat = "FLAC"', "recording.format", 'did you mean "flac"?'),
+        ('[recording]\nformat = "mp3"', "recording.format", "is not one of wav, flac; write one of them"),
+        ("[recording]\nformat = 16", "recording.format", "is not one of wav, flac; write one of them"),
         ('[recording]\nsegment = "7m"', "recording.segment", "use 5m, 10m or another that does"),
         ('[recording]\nsegment = "4s"', "recording.segment", "use 5s to 1d"),
         ('[recording]\nsegment = "0s"', "recording.segment", "use 5s to 1d"),

@@ -75,6 +75,23 @@ async def test_audio_and_manifest_arrive_and_the_spool_is_empty(spool: Spool) ->
     assert (len(store.objects), in_spool(spool)) == (2, 0)
 
 
+async def test_an_object_says_what_it_is(spool: Spool, flac_spool: Spool) -> None:
+    class Noting(MemoryStore):
+        def put(self, key: str, source: Path | bytes, *, sha256: str, content_type: str) -> None:
+            super().put(key, source, sha256=sha256, content_type=content_type)
+            types.append((key.rpartition(".")[2], content_type))
+
+    types: list[tuple[str, str]] = []
+    for each in (spool, flac_spool):
+        seal(each, 1)
+        async with uploading(each, Noting()) as uploader:
+            await uploader.drain()
+        assert in_spool(each) == 0
+
+    manifest = ("json", "application/json")
+    assert types == [("wav", "audio/wav"), manifest, ("flac", "audio/flac"), manifest]
+
+
 async def test_what_is_sealed_later_is_uploaded_without_being_asked_for(spool: Spool) -> None:
     store = MemoryStore()
 

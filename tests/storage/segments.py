@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 
 from storage.manifest import (
@@ -20,7 +21,7 @@ from storage.manifest import (
     WatchFacts,
     format_manifest,
 )
-from storage.names import SegmentName, WatchId, WatchKind
+from storage.names import AudioFormat, SegmentName, WatchId, WatchKind
 from storage.store import ObjectStore
 
 BOARD = WatchId(WatchKind.CONFERENCE, "1ed12456-eb4b-11ee-bba8-1bfb2838807a")
@@ -57,6 +58,18 @@ def wav(samples: Samples, *, chunk: bytes = b"") -> bytes:
     return plain[:4] + size.to_bytes(4, "little") + plain[8:36] + extra + plain[36:]
 
 
+def flac(samples: Samples) -> bytes:
+    """A FLAC file of these samples."""
+    with io.BytesIO() as file:
+        soundfile.write(file, samples, RATE, "PCM_16", format="FLAC")
+        return file.getvalue()
+
+
+def stored(samples: Samples, audio_format: AudioFormat) -> bytes:
+    """The audio object of these samples."""
+    return {AudioFormat.WAV: wav, AudioFormat.FLAC: flac}[audio_format](samples)
+
+
 def manifest(
     samples: Samples,
     started_at: datetime = NOON,
@@ -70,10 +83,12 @@ def manifest(
     closed_by: ClosedBy = ClosedBy.STOPPED,
     ledger: Iterable[LedgerEntry] = (),
     audio: bytes | None = None,
+    audio_format: AudioFormat = AudioFormat.WAV,
     previous: SegmentManifest | None = None,
 ) -> SegmentManifest:
     """The manifest of a segment of these samples. A segment opened after nothing continues the one before."""
-    audio = wav(samples) if audio is None else audio
+    audio = stored(samples, audio_format) if audio is None else audio
+    is_wav = audio_format is AudioFormat.WAV
     return SegmentManifest(
         watch=WatchFacts(kind=watch.kind, id=watch.id, name=name),
         recorder=recorder,
@@ -87,9 +102,10 @@ def manifest(
         opened_after=OpenedAfter(reason=opened_after, seconds=away) if opened_after else None,
         closed_by=closed_by,
         audio=Audio(
-            key=SegmentName(watch, started_at, recorder, number).audio_key,
+            key=SegmentName(watch, started_at, recorder, number).audio_key_as(audio_format),
             sha256=hashlib.sha256(audio).hexdigest(),
             size=len(audio),
+            pcm_sha256=None if is_wav else hashlib.sha256(samples.tobytes()).hexdigest(),
         ),
         levels=Levels(peak_dbfs=None, rms_dbfs=None),
         previous=hashlib.sha256(format_manifest(previous)).hexdigest() if previous else None,
@@ -101,7 +117,7 @@ def store_segment(
 ) -> SegmentManifest:
     """Put a segment into a store as the daemon does: audio, then manifest."""
     for key, data in (
-        (segment.name.audio_key, wav(samples) if audio is None else audio),
+        (segment.audio.key, stored(samples, segment.audio_format) if audio is None else audio),
         (segment.name.manifest_key, format_manifest(segment)),
     ):
         store.put(key, data, sha256=hashlib.sha256(data).hexdigest(), content_type="application/octet-stream")

@@ -4,6 +4,7 @@ The reference is an array of what was recorded, sample by sample, on the time li
 are cut from it; what a fetch gives is compared with a slice of it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -16,10 +17,22 @@ from storage.catalog import Catalog, NothingRecorded
 from storage.errors import StoreUnavailable
 from storage.layout import CORRUPT, MISSING, UNACCOUNTED, Problem, to_samples
 from storage.manifest import ClosedBy, GapReason, LedgerEntry, OpenedAfterReason, SegmentManifest
-from storage.names import WatchId, WatchKind
+from storage.names import AudioFormat, WatchId, WatchKind
 from storage.retrieval import FetchResult
 from tests.fakes import MemoryStore
-from tests.storage.segments import BOARD, NOON, RATE, Samples, manifest, seconds, speech, store_segment, wav
+from tests.storage.segments import (
+    BOARD,
+    NOON,
+    RATE,
+    Samples,
+    flac,
+    manifest,
+    seconds,
+    speech,
+    store_segment,
+    stored,
+    wav,
+)
 
 SAMPLE = timedelta(microseconds=125)
 
@@ -61,6 +74,7 @@ class Planned:
     gap: int
     start: int
     samples: int
+    audio_format: AudioFormat = AudioFormat.WAV
 
 
 @st.composite
@@ -69,7 +83,7 @@ def plans(draw: st.DrawFn) -> list[Planned]:
     for _ in range(draw(st.integers(1, 6))):
         gap = draw(st.just(0) | st.integers(1, 3 * RATE))
         length = draw(st.integers(1, 2 * RATE))
-        plan.append(Planned(gap, at + gap, length))
+        plan.append(Planned(gap, at + gap, length, draw(st.sampled_from(AudioFormat))))
         at += gap + length
     return plan
 
@@ -82,7 +96,12 @@ def record(store: MemoryStore, plan: list[Planned]) -> Samples:
         whole[planned.start :][: planned.samples] = samples
         opened_after = IDLE if planned.gap else None
         segment = manifest(
-            samples, NOON + planned.start * SAMPLE, number=number, opened_after=opened_after, closed_by=GRID
+            samples,
+            NOON + planned.start * SAMPLE,
+            number=number,
+            opened_after=opened_after,
+            closed_by=GRID,
+            audio_format=planned.audio_format,
         )
         store_segment(store, samples, segment)
     return whole
@@ -212,7 +231,9 @@ def test_a_segment_answers_for_the_time_it_waited_and_for_none_before(
     ]
 
 
-def three_in_a_row(store: MemoryStore) -> tuple[list[Samples], list[SegmentManifest]]:
+def three_in_a_row(
+    store: MemoryStore, audio_format: AudioFormat = AudioFormat.WAV
+) -> tuple[list[Samples], list[SegmentManifest]]:
     parts = [speech(RATE, number) for number in range(3)]
     segments: list[SegmentManifest] = []
     for number, samples in enumerate(parts):
@@ -221,15 +242,17 @@ def three_in_a_row(store: MemoryStore) -> tuple[list[Samples], list[SegmentManif
             NOON + seconds(number),
             number=number,
             opened_after=None if number else OpenedAfterReason.START,
+            audio_format=audio_format,
             previous=segments[-1] if segments else None,
         )
         segments.append(store_segment(store, samples, segment))
     return parts, segments
 
 
-def test_audio_that_is_missing_is_silence_and_a_problem() -> None:
+@pytest.mark.parametrize("audio_format", AudioFormat)
+def test_audio_that_is_missing_is_silence_and_a_problem(audio_format: AudioFormat) -> None:
     store = MemoryStore()
-    parts, segments = three_in_a_row(store)
+    parts, segments = three_in_a_row(store, audio_format)
     del store.objects[segments[1].audio.key]
 
     fetched, result = fetch(store)
@@ -240,10 +263,11 @@ def test_audio_that_is_missing_is_silence_and_a_problem() -> None:
     assert not result.complete
 
 
+@pytest.mark.parametrize("audio_format", AudioFormat)
 @pytest.mark.parametrize("damage", ["one bit", "cut short", "longer", "empty"])
-def test_no_sample_of_damaged_audio_is_given(damage: str) -> None:
+def test_no_sample_of_damaged_audio_is_given(damage: str, audio_format: AudioFormat) -> None:
     store = MemoryStore()
-    parts, segments = three_in_a_row(store)
+    parts, segments = three_in_a_row(store, audio_format)
     key = segments[1].audio.key
     intact = store.objects[key]
     store.objects[key] = {
@@ -260,17 +284,90 @@ def test_no_sample_of_damaged_audio_is_given(damage: str) -> None:
     assert not result.complete
 
 
-def test_audio_that_is_not_what_its_manifest_says_is_corrupt() -> None:
+def store_as_it_says(
+    store: MemoryStore, samples: Samples, number: int, audio: bytes, audio_format: AudioFormat
+) -> None:
+    """An object whose manifest has its SHA-256, but says of the samples what `samples` are."""
+    segment = manifest(samples, NOON + seconds(number), number=number, audio=audio, audio_format=audio_format)
+    store_segment(store, samples, segment, audio=audio)
+
+
+@pytest.mark.parametrize("audio_format", AudioFormat)
+def test_audio_that_is_not_what_its_manifest_says_is_corrupt(audio_format: AudioFormat) -> None:
     store = MemoryStore()
     samples = speech(RATE)
-    for number, audio in enumerate((b"no audio at all", wav(samples[:-1]))):
-        at = NOON + seconds(number)
-        store_segment(store, samples, manifest(samples, at, number=number, audio=audio), audio=audio)
+    for number, audio in enumerate((b"no audio at all", stored(samples[:-1], audio_format))):
+        store_as_it_says(store, samples, number, audio, audio_format)
 
     _, result = fetch(store)
 
     assert reasons(result) == [(0, 2 * RATE, CORRUPT)]
     assert len(result.problems) == 2
+
+
+def test_under_the_name_of_a_flac_there_is_nothing_else(capfd: pytest.CaptureFixture[str]) -> None:
+    store = MemoryStore()
+    samples = speech(RATE)
+    mp3 = b"\xff\xfb\x90\x64" + bytes(1000)
+    others = [wav(samples), mp3, b"fLaC", b"", flac(speech(RATE, seed=1))]
+    for number, audio in enumerate(others):
+        store_as_it_says(store, samples, number, audio or b"?", AudioFormat.FLAC)
+
+    _, result = fetch(store)
+
+    assert reasons(result) == [(0, len(others) * RATE, CORRUPT)]
+    assert all("the audio is not what its manifest says: it" in each.message for each in result.problems)
+    assert capfd.readouterr() == ("", ""), "libraries say nothing past us"
+
+
+def overstated(samples: Samples) -> bytes:
+    """A FLAC that ends well, and says in its header that it is of half a second more."""
+    audio = flac(samples[: RATE // 2])
+    return audio[:22] + len(samples).to_bytes(4, "big") + audio[26:]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda samples: flac(samples)[:100], lambda samples: flac(samples)[:-1], overstated],
+    ids=["its header", "a byte less", "half"],
+)
+def test_a_flac_of_fewer_samples_than_it_says_is_corrupt(damage: Callable[[Samples], bytes]) -> None:
+    """Written by somebody who takes a SHA-256 of what there is, and none of the samples."""
+    store = MemoryStore()
+    samples = speech(RATE)
+    audio = damage(samples)
+    segment = manifest(samples, audio=audio, audio_format=AudioFormat.FLAC)
+    unknown = segment.audio.model_copy(update={"pcm_sha256": None})
+    store_segment(store, samples, segment.model_copy(update={"audio": unknown}), audio=audio)
+
+    fetched, result = fetch(store)
+
+    assert not fetched.any()
+    assert reasons(result) == [(0, RATE, CORRUPT)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_of_a_flac_that_was_damaged_before_its_sha256_was_taken_no_sample_is_given(
+    data: st.DataObject,
+) -> None:
+    store = MemoryStore()
+    samples = speech(RATE // 4)
+    audio = bytearray(flac(samples))
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, 120) | st.integers(0, len(audio) - 1))
+        audio[at] ^= data.draw(st.integers(1, 255))
+    cut = data.draw(st.just(0) | st.integers(0, len(audio) - 1))
+    damaged = bytes(audio[: len(audio) - cut])
+    store_as_it_says(store, samples, 0, damaged, AudioFormat.FLAC)
+
+    fetched, result = fetch(store)
+
+    if result.problems:
+        assert not fetched.any()
+        assert reasons(result) == [(0, len(samples), CORRUPT)]
+    else:
+        assert np.array_equal(fetched, samples), "what was hit says nothing about the samples"
 
 
 def test_the_data_chunk_is_honoured_wherever_it_is() -> None:

@@ -19,6 +19,7 @@ from storage.manifest import (
     parse_facts,
     parse_manifest,
 )
+from storage.names import AudioFormat
 from tests.storage.segments import NOON, manifest, speech
 
 
@@ -69,6 +70,18 @@ def test_a_time_of_another_zone_is_written_as_utc() -> None:
 
 def test_it_ends_where_its_last_sample_ends() -> None:
     assert manifest(speech(4001)).ended_at - NOON == timedelta(microseconds=500_125)
+
+
+def test_it_says_what_its_audio_is_stored_as() -> None:
+    for audio_format in AudioFormat:
+        assert manifest(speech(9), audio_format=audio_format).audio_format is audio_format
+
+
+def test_a_manifest_from_before_there_was_a_choice_is_of_a_wav() -> None:
+    written = json.loads(format_manifest(manifest(speech(100))))
+    del written["audio"]["pcm_sha256"]
+
+    assert parse_manifest(json.dumps(written).encode()) == manifest(speech(100))
 
 
 def damaged(**changes: Any) -> bytes:

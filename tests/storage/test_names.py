@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.names import MAX_RECORDER_LENGTH, SegmentName, WatchId, WatchKind, check_recorder
+from storage.names import MAX_RECORDER_LENGTH, AudioFormat, SegmentName, WatchId, WatchKind, check_recorder
 
 BOARD = WatchId(WatchKind.CONFERENCE, "1ed12456-eb4b-11ee-bba8-1bfb2838807a")
 
@@ -25,7 +25,9 @@ names = st.builds(SegmentName, watches, instants, recorders, st.integers(0, 10**
 
 @given(names)
 def test_a_name_can_be_read_from_wherever_it_was_written(name: SegmentName) -> None:
-    assert SegmentName.from_key(name.audio_key) == name
+    for audio_format in AudioFormat:
+        key = name.audio_key_as(audio_format)
+        assert (SegmentName.from_key(key), name.format_of(key)) == (name, audio_format)
     assert SegmentName.from_key(name.manifest_key) == name
     assert SegmentName.from_spool_stem(name.spool_stem) == name
 
@@ -43,7 +45,7 @@ def test_what_reads_as_a_name_is_written_the_same(text: str) -> None:
         name = SegmentName.from_key(text)
     except ValueError:
         return
-    assert text in {name.audio_key, name.manifest_key}
+    assert text in name.keys
 
 
 @given(names, st.data())
@@ -67,6 +69,7 @@ def test_the_place_of_a_segment_in_a_bucket() -> None:
         "conferences/1ed12456-eb4b-11ee-bba8-1bfb2838807a/2026/11/22/20261122T150500.123Z_rec-a_17.wav"
     )
     assert name.manifest_key == name.audio_key.removesuffix(".wav") + ".json"
+    assert name.audio_key_as(AudioFormat.FLAC) == name.audio_key.removesuffix(".wav") + ".flac"
 
 
 def test_a_name_is_of_utc_whatever_the_time_zone() -> None:
@@ -88,6 +91,7 @@ def test_a_name_is_of_utc_whatever_the_time_zone() -> None:
         "calls/1ed12456-eb4b-11ee-bba8-1bfb2838807a/2026/11/22/20261122T150500.000Z_rec_a_17.wav",
         "calls/1ed12456-eb4b-11ee-bba8-1bfb2838807a/2026/11/22/20261122T150500.000Z_rec-a_17.mp3",
         "calls/1ed12456-eb4b-11ee-bba8-1bfb2838807a/2026/11/22/20261122T150500.000Z_rec-a_17.wav.json",
+        "calls/1ed12456-eb4b-11ee-bba8-1bfb2838807a/2026/11/22/20261122T150500.000Z_rec-a_17.flac.wav",
         "20261122T150500.000Z_rec-a_17.wav",
     ],
     ids=[
@@ -99,6 +103,7 @@ def test_a_name_is_of_utc_whatever_the_time_zone() -> None:
         "underscore",
         "no suffix of ours",
         "two suffixes",
+        "two formats",
         "no folder",
     ],
 )

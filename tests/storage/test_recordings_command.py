@@ -18,7 +18,7 @@ import pytest
 from recorder.simulator.seaweedfs import SeaweedFS
 from storage.directory import DirectoryStore
 from storage.manifest import GapReason, LedgerEntry, OpenedAfterReason
-from storage.names import WatchId, WatchKind
+from storage.names import AudioFormat, WatchId, WatchKind
 from storage.s3 import S3Store
 from storage.store import ObjectStore
 from tests.storage.segments import BOARD, NOON, RATE, Samples, manifest, seconds, speech, store_segment
@@ -26,6 +26,12 @@ from tests.storage.segments import BOARD, NOON, RATE, Samples, manifest, seconds
 COMMAND = Path(sys.executable).with_name("recordings")
 
 CALL = WatchId(WatchKind.CALL, "652af662-eb45-11ee-b1a5-6fde165f9226")
+
+WAV, FLAC = AudioFormat.WAV, AudioFormat.FLAC
+
+IN_EVERY_FORMAT = pytest.mark.parametrize(
+    "board", [(WAV, WAV), (FLAC, FLAC), (WAV, FLAC)], indirect=True, ids=["wav", "flac", "both"]
+)
 
 TWIN = WatchId(WatchKind.CALL, BOARD.id)
 """A call of the same id as the conference: nothing forbids it."""
@@ -59,17 +65,23 @@ def recordings(*arguments: str | Path, environment: Mapping[str, str] | None = N
     return Result(done)
 
 
-def fill(store: ObjectStore) -> Samples:
+def fill(store: ObjectStore, formats: tuple[AudioFormat, AudioFormat] = (WAV, WAV)) -> Samples:
     """Two segments of the board with an idle minute between them, and a call; gives the board's time line."""
     first, second = speech(10 * RATE, 1), speech(5 * RATE, 2)
     first[RATE : 2 * RATE] = 0
     gap = LedgerEntry(start=RATE, samples=RATE, reason=GapReason.DISCONNECTED)
-    store_segment(store, first, manifest(first, name="board", ledger=[gap]))
+    store_segment(store, first, manifest(first, name="board", ledger=[gap], audio_format=formats[0]))
     store_segment(
         store,
         second,
         manifest(
-            second, NOON + seconds(70), number=1, name="board", opened_after=OpenedAfterReason.IDLE, away=60.0
+            second,
+            NOON + seconds(70),
+            number=1,
+            name="board",
+            opened_after=OpenedAfterReason.IDLE,
+            away=60.0,
+            audio_format=formats[1],
         ),
     )
     call = speech(RATE, 3)
@@ -85,8 +97,8 @@ def bucket(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def board(bucket: Path) -> Samples:
-    return fill(DirectoryStore(bucket))
+def board(bucket: Path, request: pytest.FixtureRequest) -> Samples:
+    return fill(DirectoryStore(bucket), getattr(request, "param", (WAV, WAV)))
 
 
 def samples_of(path: Path) -> Samples:
@@ -152,6 +164,7 @@ def test_lists_segments_for_programs_as_their_manifests(bucket: Path) -> None:
     assert segment["ledger"] == [{"start": RATE, "samples": RATE, "reason": "disconnected"}]
 
 
+@IN_EVERY_FORMAT
 def test_fetches_all_of_it(bucket: Path, board: Samples, tmp_path: Path) -> None:
     output = tmp_path / "board.wav"
 
@@ -174,6 +187,7 @@ def test_fetches_all_of_it(bucket: Path, board: Samples, tmp_path: Path) -> None
     assert fetched.err == ""  # no progress bar where there is no terminal
 
 
+@IN_EVERY_FORMAT
 def test_fetches_a_range_to_the_sample(bucket: Path, board: Samples, tmp_path: Path) -> None:
     output = tmp_path / "board.wav"
 
@@ -196,9 +210,9 @@ def test_fetches_a_range_to_the_sample(bucket: Path, board: Samples, tmp_path: P
     assert fetched.json["complete"] is True
 
 
-@pytest.mark.usefixtures("board")
-def test_missing_audio_is_silence_and_an_exit_code(bucket: Path, tmp_path: Path) -> None:
-    (audio,) = bucket.glob("**/*_1.wav")
+@IN_EVERY_FORMAT
+def test_missing_audio_is_silence_and_an_exit_code(bucket: Path, board: Samples, tmp_path: Path) -> None:
+    (audio,) = (path for path in bucket.glob("**/*_1.*") if path.suffix != ".json")
     audio.unlink()
 
     fetched = recordings("fetch", "1ed1", "-o", tmp_path / "board.wav", "--store", bucket.as_uri())
@@ -207,7 +221,29 @@ def test_missing_audio_is_silence_and_an_exit_code(bucket: Path, tmp_path: Path)
     assert audio.name in fetched.err
     assert "not in the store" in fetched.err
     assert fetched.out.splitlines()[-1].split()[-1] == "missing"
-    assert len(samples_of(tmp_path / "board.wav")) == 75 * RATE
+    assert np.array_equal(samples_of(tmp_path / "board.wav")[: 70 * RATE], board[: 70 * RATE])
+    assert not samples_of(tmp_path / "board.wav")[70 * RATE :].any()
+
+
+@pytest.mark.parametrize("damage", ["one bit", "cut short", "another file"])
+@IN_EVERY_FORMAT
+def test_damaged_audio_is_silence_and_named(
+    bucket: Path, board: Samples, tmp_path: Path, damage: str
+) -> None:
+    (audio,) = (path for path in bucket.glob("**/*_1.*") if path.suffix != ".json")
+    data = audio.read_bytes()
+    bit = data[:5000] + bytes([data[5000] ^ 4]) + data[5001:]
+    audio.chmod(0o644)
+    audio.write_bytes({"one bit": bit, "cut short": data[:5000], "another file": b"hello"}[damage])
+
+    fetched = recordings("fetch", "1ed1", "-o", tmp_path / "board.wav", "--store", bucket.as_uri())
+
+    assert fetched.code == 1
+    assert audio.name in fetched.err
+    assert "its SHA-256 is another" in fetched.err
+    assert fetched.out.splitlines()[-1].split()[-1] == "corrupt"
+    assert np.array_equal(samples_of(tmp_path / "board.wav")[: 70 * RATE], board[: 70 * RATE])
+    assert not samples_of(tmp_path / "board.wav")[70 * RATE :].any()
 
 
 @pytest.mark.usefixtures("board")

@@ -1,0 +1,66 @@
+"""The files of one segment in the spool, while it is open and once it is sealed. Knows no order of steps."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from recorder import wav
+from storage import durable
+from storage.manifest import SegmentFacts, SegmentManifest, format_manifest, parse_manifest
+from storage.names import AudioFormat, SegmentName
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSegment:
+    """A finished segment in the spool."""
+
+    name: SegmentName
+    audio: Path
+    manifest: Path
+
+    @property
+    def audio_format(self) -> AudioFormat:
+        """What the audio is stored as."""
+        return AudioFormat(self.audio.suffix.removeprefix("."))
+
+    @property
+    def audio_key(self) -> str:
+        """The object key of the audio."""
+        return self.name.audio_key_as(self.audio_format)
+
+    def read_manifest(self) -> tuple[SegmentManifest, bytes]:
+        """The manifest, and the very bytes of it.
+
+        Raises:
+            ManifestError: it cannot be read.
+        """
+        data = self.manifest.read_bytes()
+        return parse_manifest(data), data
+
+
+class OpenSegment:
+    """A segment that is being written: its file and the facts beside it."""
+
+    def __init__(self, facts_path: Path, audio_path: Path, facts: SegmentFacts) -> None:
+        self._facts_path = facts_path
+        self.note(facts)
+        self.wav = wav.WavWriter(audio_path)
+
+    def note(self, facts: SegmentFacts) -> None:
+        """Keep what is known so far, so that the ledger stays honest if we die.
+
+        The name need not be on the disk: a power cut that takes it takes the audio that it tells of as well.
+        """
+        durable.write_file(self._facts_path, format_manifest(facts), sync=_not_now)
+
+    def close(self, facts: SegmentFacts) -> None:
+        """Write no more: the file is finished, and `facts` are final.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        self.note(facts)
+        self.wav.close()
+
+
+def _not_now(folder: Path) -> None:
+    """Leave the names of a directory to the next sync of it."""
