@@ -49,7 +49,7 @@ class _Evidence:
         self._samples += len(now)
         self._bits += float(np.log2(1 + np.abs(now)).sum())
         self._correlation += np.array([now @ now, now @ one_before, now @ two_before])
-        self._last = decoded[-2:]
+        self._last = decoded[-2:].copy()  # not a view, which would keep all of it in memory
 
     @property
     def cost(self) -> float:
