@@ -39,6 +39,8 @@ DISK_THREADS: Final = 8
 """Writes under way at once. More would only queue in the disk."""
 SEALING_THREADS: Final = 2
 """Segments being hashed or encoded at once: one waits for the disk while the other has the processor."""
+_REPEAT_INTERVAL: Final = 60.0
+"""Seconds between two log lines that say the same."""
 _WATCHER_ROUND: Final = 250
 """Milliseconds after which the watcher of the watch list looks whether it has been cancelled."""
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -71,6 +73,7 @@ class _Daemon:
         self._clock = Clock()
         self._disk = DiskThreads(DISK_THREADS)
         self._reloading = anyio.Lock()  # the list that was read last must be the one that counts
+        self._syncing = DiskThreads(1)
         self._sealing = DiskThreads(SEALING_THREADS, hop=1, patient=True)
         self._rate = Rate(settings.connect_rate)
         # A random beginning keeps names unique for good, even if the clock is set back and the spool empty.
@@ -89,8 +92,8 @@ class _Daemon:
 
     def close(self) -> None:
         """Let go of the disk, the spool and the store's sockets."""
-        self._disk.close()
-        self._sealing.close()
+        for threads in (self._disk, self._sealing, self._syncing):
+            threads.close()
         self._spool.release()
         self._store.close()
 
@@ -100,6 +103,7 @@ class _Daemon:
             await self._recover()
             async with anyio.create_task_group() as uploading:
                 uploading.start_soon(self._uploader.run)
+                uploading.start_soon(self._sync_regularly)
                 async with anyio.create_task_group() as watching:
                     supervisor = Supervisor(watching, self._record)
                     watching.start_soon(self._follow_watchlist, supervisor)
@@ -112,6 +116,21 @@ class _Daemon:
                 await self._drain(deadline)
                 uploading.cancel_scope.cancel()
         _log.info("stopped", waiting=self._uploader.waiting)
+
+    async def _sync_regularly(self) -> None:
+        """Bound what a power cut can take, for all open segments at once."""
+        repeats = logs.Repeats(_REPEAT_INTERVAL)
+        while True:
+            await anyio.sleep(self._settings.recording.sync_interval)
+            try:
+                await self._syncing(self._spool.sync)
+            except OSError as error:
+                held_back = repeats.admit("sync", self._clock.monotonic())
+                if held_back is not None:
+                    _log.error(
+                        "the disk did not take all that was written",
+                        **{logs.ERROR: str(error), logs.SUPPRESSED: held_back},
+                    )
 
     async def _record(self, watch: Watch) -> None:
         """Record one watch until cancelled."""

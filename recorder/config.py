@@ -138,6 +138,7 @@ class RecordingSettings(_Table):
         segment: length of a segment on the UTC grid; whole seconds, a divisor of an hour or a day.
         gap_limit: the longest interruption that is filled with silence rather than ending the segment.
         idle_after: without audio for so long, a segment ends at its last sample.
+        sync_interval: how often what was written is seen onto the disk: what a power cut can take.
         drain_timeout: how long open segments may take to reach the bucket when the daemon is told to stop.
     """
 
@@ -150,6 +151,7 @@ class RecordingSettings(_Table):
     segment: SegmentLength = 300.0
     gap_limit: Annotated[Duration, between(0, 3600)] = 60.0
     idle_after: Annotated[Duration, between(1, 3600)] = 10.0
+    sync_interval: Annotated[Duration, between(0.5, 3600)] = 5.0
     drain_timeout: Annotated[Duration, between(0, 3600)] = 30.0
 
 

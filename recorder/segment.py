@@ -42,15 +42,16 @@ class OpenSegment:
 
     def __init__(self, facts_path: Path, audio_path: Path, facts: SegmentFacts) -> None:
         self._facts_path = facts_path
-        self.note(facts)
+        # These get to the disk with the audio that they tell of, at the next sync of the spool.
+        durable.replace_file(facts_path, format_manifest(facts))
         self.wav = wav.WavWriter(audio_path)
 
     def note(self, facts: SegmentFacts) -> None:
         """Keep what is known so far, so that the ledger stays honest if we die.
 
-        The name need not be on the disk: a power cut that takes it takes the audio that it tells of as well.
+        What was known before is not given up for what is not on the disk yet.
         """
-        durable.write_file(self._facts_path, format_manifest(facts), sync=_not_now)
+        durable.replace_file(self._facts_path, format_manifest(facts), to_disk=True)
 
     def close(self, facts: SegmentFacts) -> None:
         """Write no more: the file is finished, and `facts` are final.
@@ -60,7 +61,3 @@ class OpenSegment:
         """
         self.note(facts)
         self.wav.close()
-
-
-def _not_now(folder: Path) -> None:
-    """Leave the names of a directory to the next sync of it."""

@@ -91,10 +91,20 @@ class Spool:
         except BlockingIOError:
             self._claim.close()
             raise SpoolInUse(f"another recorder uses the spool {folder}; give each its own") from None
+        self._disk = durable.FileSystem(folder)
 
     def release(self) -> None:
         """Let another daemon use the folder. The kernel does so too when the process dies."""
         self._claim.close()
+        self._disk.close()
+
+    def sync(self) -> None:
+        """See all that was written, open segments too, onto the disk. It may take seconds.
+
+        Raises:
+            OSError: the disk did not take some of it.
+        """
+        self._disk.sync()
 
     def open(self, facts: SegmentFacts) -> OpenSegment:
         """Begin a segment.
@@ -102,11 +112,7 @@ class Spool:
         Raises:
             OSError: the disk does not take it.
         """
-        segment = OpenSegment(
-            self._path(facts.name, FACTS_SUFFIX), self._path(facts.name, OPEN_SUFFIX), facts
-        )
-        self._sync(self.folder)
-        return segment
+        return OpenSegment(self._path(facts.name, FACTS_SUFFIX), self._path(facts.name, OPEN_SUFFIX), facts)
 
     def seal(
         self, segment: OpenSegment, facts: SegmentFacts, previous: str | None

@@ -8,6 +8,7 @@ marks them clean), so a second fsync of the same file succeeds and means nothing
 the caller writes the data anew.
 """
 
+import ctypes
 import errno
 import os
 import secrets
@@ -16,6 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 TEMPORARY_SUFFIX = ".tmp"
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+"""For syncfs(2), which Python does not offer."""
 
 _NO_DIRECTORY_FSYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})
 """Answers of network and FUSE file systems that have no fsync of a directory; nothing more can be done."""
@@ -35,16 +39,25 @@ def temporary(path: Path) -> Path:
 def write_file(path: Path, data: bytes, sync: Callable[[Path], None] | None = None) -> None:
     """Make `path` hold `data`, replacing what was there; a reader sees the old content or the new, whole.
 
-    `sync` sees the new name of the directory that it is given onto the disk, by default `sync_directory`.
+    `sync` sees the names of a directory onto the disk; by default it is `sync_directory`.
+    """
+    replace_file(path, data, to_disk=True)
+    (sync or sync_directory)(path.parent)
+
+
+def replace_file(path: Path, data: bytes, *, to_disk: bool = False) -> None:
+    """Make `path` hold `data` as `write_file` does; a power cut may take it, the death of this process not.
+
+    With `to_disk`, what a power cut leaves is the old content or the new, whole.
     """
     aside = temporary(path)
     try:
         with aside.open("xb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if to_disk:
+                file.flush()
+                os.fsync(file.fileno())
         aside.replace(path)
-        (sync or sync_directory)(path.parent)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
@@ -119,6 +132,33 @@ def sync_directory(path: Path) -> None:
     except OSError as error:
         if error.errno not in _NO_DIRECTORY_FSYNC:
             raise
+
+
+class FileSystem:
+    """The file system on which a directory lies, to be synced as a whole: one call for thousands of files.
+
+    Raises:
+        OSError: the directory cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        # Kept open: the kernel reports a failed write to those who had the file system open when it happened.
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def sync(self) -> None:
+        """See all that was written until now onto the disk, whoever wrote it.
+
+        Raises:
+            OSError: some of it is not there; which, nobody knows.
+        """
+        if _LIBC.syncfs(self._descriptor):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(self._path))
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self._descriptor)
 
 
 class SharedSync:

@@ -118,6 +118,7 @@ def test_what_is_not_written_has_its_default(tmp_path: Path) -> None:
         segment=300,
         gap_limit=60,
         idle_after=10,
+        sync_interval=5,
         drain_timeout=30,
     )
     assert settings.storage == StorageSettings(url="s3://bucket/prefix", endpoint_url=None, region=None)
@@ -149,6 +150,7 @@ def test_every_key_is_taken(tmp_path: Path) -> None:
         segment = "10s"
         gap_limit = "0s"
         idle_after = "1500ms"
+        sync_interval = "10s"
         drain_timeout = "1m"
         [storage]
         url = "file://{tmp_path}/store"
@@ -175,6 +177,7 @@ def test_every_key_is_taken(tmp_path: Path) -> None:
         segment=10,
         gap_limit=0,
         idle_after=1.5,
+        sync_interval=10,
         drain_timeout=60,
     )
     assert settings.storage == StorageSettings(

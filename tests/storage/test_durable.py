@@ -179,3 +179,17 @@ def test_a_sync_that_fails_is_nobody_elses_success(tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
             sync(tmp_path / "nothing")
     sync(tmp_path)
+
+
+def test_a_file_system_is_synced_as_a_whole(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    file_system = durable.FileSystem(tmp_path)
+
+    file_system.sync()
+    file_system.sync()
+    file_system.close()
+
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        file_system.sync()
+    with pytest.raises(FileNotFoundError):
+        durable.FileSystem(tmp_path / "nothing")
