@@ -74,7 +74,7 @@ class _Daemon:
         self._disk = DiskThreads(DISK_THREADS)
         self._reloading = anyio.Lock()  # the list that was read last must be the one that counts
         self._syncing = DiskThreads(1)
-        self._sealing = DiskThreads(SEALING_THREADS, hop=1, patient=True)
+        self._sealing = DiskThreads(SEALING_THREADS, hop=1)
         self._rate = Rate(settings.connect_rate)
         # A random beginning keeps names unique for good, even if the clock is set back and the spool empty.
         self._numbers = itertools.count(secrets.randbelow(10**9) * 10**6)

@@ -5,7 +5,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 import anyio
@@ -16,8 +16,8 @@ Arguments = TypeVarTuple("Arguments")
 LARGEST_HOP = 64
 """Disk calls that go to a thread together. One that is slow holds up the others of its hop, and no more."""
 PATIENT = 10
-"""Nice value of the threads that can wait. Hundreds of segments end at the same moment: their hashing,
-encoding and uploading take what receiving leaves of the processor."""
+"""Nice value of all threads here. Hundreds of segments end at the same moment: what has to be done for them
+takes what receiving leaves of the processor."""
 
 
 class Offload(Protocol):
@@ -61,10 +61,14 @@ class DiskThreads:
     in one hop, of at most `hop` calls. A call that was begun is finished, whatever becomes of its caller.
     """
 
-    def __init__(self, threads: int, *, hop: int = LARGEST_HOP, patient: bool = False) -> None:
-        self._threads = ThreadPoolExecutor(threads, "disk", _be_patient if patient else None)
+    def __init__(self, threads: int, *, hop: int = LARGEST_HOP) -> None:
         self._hop = hop
         self._asked: list[_Call] = []
+        # A plain queue: an executor makes a future for every hop, with a lock, and nobody would use it.
+        self._hops: SimpleQueue[tuple[list[_Call], asyncio.AbstractEventLoop] | None] = SimpleQueue()
+        self._threads = [threading.Thread(target=self._work, name="disk") for _ in range(threads)]
+        for thread in self._threads:
+            thread.start()
 
     async def __call__(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
         """See `Offload`."""
@@ -81,12 +85,20 @@ class DiskThreads:
 
     def close(self) -> None:
         """Wait for what was begun."""
-        self._threads.shutdown()
+        for _ in self._threads:
+            self._hops.put(None)
+        for thread in self._threads:
+            thread.join()
 
     def _go(self, loop: asyncio.AbstractEventLoop) -> None:
         asked, self._asked = self._asked, []
         for start in range(0, len(asked), self._hop):
-            self._threads.submit(_perform, asked[start : start + self._hop], loop)
+            self._hops.put((asked[start : start + self._hop], loop))
+
+    def _work(self) -> None:
+        _be_patient()
+        while hop := self._hops.get():
+            _perform(*hop)
 
 
 class _Call:
