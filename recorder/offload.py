@@ -66,7 +66,10 @@ class DiskThreads:
         self._asked: list[_Call] = []
         # A plain queue: an executor makes a future for every hop, with a lock, and nobody would use it.
         self._hops: SimpleQueue[tuple[list[_Call], asyncio.AbstractEventLoop] | None] = SimpleQueue()
-        self._threads = [threading.Thread(target=self._work, name="disk") for _ in range(threads)]
+        # Daemon threads: a start that fails has nothing begun that an exit would have to wait for.
+        self._threads = [
+            threading.Thread(target=self._work, name="disk", daemon=True) for _ in range(threads)
+        ]
         for thread in self._threads:
             thread.start()
 
