@@ -13,6 +13,9 @@ from recorder.core.sequence import MAX_MISORDER, RestartProbe, belongs, extend
 
 WAIT = 0.5
 """Seconds to wait for a missing packet. Reordering on real paths stays below a tenth of this."""
+UNREAD = 1.0
+"""Seconds that a packet may be there and not be read: the longest interval of reads. This is waited for only
+where no read comes; a read tells how long what it brings may have waited."""
 CAPACITY = 128
 """Packets held while one is missing: what `WAIT` can bring at 4 ms a packet, and a bound to memory."""
 
@@ -47,12 +50,13 @@ class JitterBuffer:
             else:
                 for packet in packets.each():
                     self._put(packet, at)
-        self._give_up(at)
+        # The rest of what lay unread as long may come with the next piece of the same read.
+        self._give_up(at - waited)
         return self._take()
 
     def tick(self, now: float) -> list[Run]:
         """Return what need not be waited for any longer."""
-        self._give_up(now)
+        self._give_up(now - UNREAD)
         return self._take()
 
     def flush(self) -> list[Run]:
@@ -66,7 +70,11 @@ class JitterBuffer:
     @property
     def deadline(self) -> float | None:
         """When `tick` should be called next, monotonic seconds; None while nothing is missing."""
-        return min(at for _, at in self._held.values()) + WAIT if self._held else None
+        return self._held_since + WAIT + UNREAD if self._held else None
+
+    @property
+    def _held_since(self) -> float:
+        return min(at for _, at in self._held.values())
 
     def _are_next(self, packets: Packets) -> bool:
         """Whether all of them are the next ones, with nothing held that belongs between."""
@@ -145,7 +153,7 @@ class JitterBuffer:
         self._expected = sequence
 
     def _give_up(self, now: float) -> None:
-        while self._held and (len(self._held) > CAPACITY or (self.deadline or now) <= now):
+        while self._held and (len(self._held) > CAPACITY or self._held_since + WAIT <= now):
             self._skip_to_held()
 
     def _skip_to_held(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from recorder.core.jitterbuffer import CAPACITY, WAIT, JitterBuffer
+from recorder.core.jitterbuffer import CAPACITY, UNREAD, WAIT, JitterBuffer
 from recorder.core.packets import DiscardReason, Packets, Run
 from recorder.core.reception import ReceptionCounters
 from recorder.core.sequence import RestartProbe
@@ -141,11 +141,11 @@ def test_loss_is_declared_after_the_wait_and_where_it_was() -> None:
     held_since = bench.now + 0.02
 
     assert bench.put(packet(2), packet(3)) == []  # 65535, 0 and 1 are missing
-    assert bench.buffer.deadline == held_since + WAIT
-    assert bench.buffer.tick(held_since + WAIT - 0.001) == []
+    assert bench.buffer.deadline == held_since + WAIT + UNREAD
+    assert bench.buffer.tick(held_since + WAIT + UNREAD - 0.001) == []
     assert bench.counters.lost == 0
 
-    runs = bench.buffer.tick(held_since + WAIT)
+    runs = bench.buffer.tick(held_since + WAIT + UNREAD)
 
     assert [(run.at, run.lost, numbers([run])) for run in runs] == [
         (held_since, 3, [2]),
@@ -155,11 +155,35 @@ def test_loss_is_declared_after_the_wait_and_where_it_was() -> None:
     assert bench.buffer.deadline is None
 
 
+def test_a_packet_that_lay_unread_while_it_was_missing_is_not_lost() -> None:
+    bench = Bench()
+    bench.put_at_once([packet(10), packet(12), packet(13)])
+    interval = WAIT + 0.2
+
+    assert bench.buffer.tick(bench.now + interval) == [], "no read has come since"
+    bench.now += interval
+    assert bench.buffer.put([packet(14)], bench.now, waited=interval) == [], "a read comes in pieces"
+    runs = bench.put_at_once([packet(11), packet(15)])
+
+    assert numbers(runs) == [11, 12, 13, 14, 15]
+    assert (bench.counters.lost, bench.refused) == (0, 0)
+
+
+def test_loss_is_declared_by_the_next_read_that_does_not_have_it() -> None:
+    bench = Bench()
+    bench.put_at_once([packet(10), packet(12), packet(13)])
+    bench.now += WAIT
+
+    runs = bench.put_at_once([packet(14), packet(15)])
+
+    assert [(run.lost, numbers([run])) for run in runs] == [(1, [12, 13]), (0, [14, 15])]
+
+
 def test_two_holes_are_declared_each_in_its_place() -> None:
     bench = Bench()
     bench.put_at_once([packet(number) for number in (10, 12, 13, 16)])
 
-    runs = bench.buffer.tick(bench.now + WAIT)
+    runs = bench.buffer.tick(bench.now + WAIT + UNREAD)
 
     assert [(run.lost, numbers([run])) for run in runs] == [(1, [12, 13]), (2, [16])]
     assert bench.counters.lost == 3
@@ -186,7 +210,7 @@ def test_a_burst_behind_a_hole_is_not_held_without_bound() -> None:
 def test_a_packet_that_comes_after_it_was_declared_lost_is_late() -> None:
     bench = Bench()
     bench.put(packet(10), packet(12))
-    bench.buffer.tick(bench.now + WAIT)
+    bench.buffer.tick(bench.now + WAIT + UNREAD)
 
     assert bench.put(packet(11)) == []
     assert (bench.counters.late, bench.counters.lost, bench.counters.duplicate) == (1, 1, 0)
