@@ -16,8 +16,8 @@ Arguments = TypeVarTuple("Arguments")
 LARGEST_HOP = 64
 """Disk calls that go to a thread together. One that is slow holds up the others of its hop, and no more."""
 PATIENT = 10
-"""Nice value of all threads here. Hundreds of segments end at the same moment: what has to be done for them
-takes what receiving leaves of the processor."""
+"""What the nice value of all threads here is raised by. Hundreds of segments end at the same moment: what has
+to be done for them takes what receiving leaves of the processor."""
 
 
 class Offload(Protocol):
@@ -128,7 +128,9 @@ class _Call:
 
 def _be_patient() -> None:
     """Let the other threads go first. On Linux a thread has a nice value of its own."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PATIENT)
+    thread = threading.get_native_id()
+    nice = os.getpriority(os.PRIO_PROCESS, thread) + PATIENT
+    os.setpriority(os.PRIO_PROCESS, thread, min(nice, 19))
 
 
 def _perform_patiently(calls: list[_Call], loop: asyncio.AbstractEventLoop) -> None:
