@@ -38,6 +38,15 @@ def test_a_restart_of_the_platform_under_tls_loses_nothing() -> None:
     assert said["lost_after"] == 0
 
 
+def test_growth_has_a_row_for_each_number_of_streams() -> None:
+    result = bench("growth", "--streams", "3", "--seconds", "1", "--segment", "5s", "--json")
+
+    assert result.returncode == 0, result.stderr
+    (row,) = json.loads(result.stdout)["rows"]
+    assert row["streams"] == 3
+    assert row["lost"] == 0
+
+
 def test_a_way_that_there_is_not_is_refused() -> None:
     result = bench("density", "--way", "carrier-pigeon")
 
