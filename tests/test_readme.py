@@ -31,9 +31,9 @@ RUN_ELSEWHERE = [
     "conference-recorder run --config recorder.toml",  # tests/daemon
     "pip install .",  # by the first of the two commands, and CI by the second
     ".venv/bin/python -m tests.bench density --streams 300 --seconds 60",  # a shorter one, below
-    ".venv/bin/python -m tests.bench density --streams 300 --seconds 60 --tls",  # tests/bench, and those below
-    ".venv/bin/python -m tests.bench growth --streams 1500 --seconds 300",
-    ".venv/bin/python -m tests.bench restart --streams 2000",
+    ".venv/bin/python -m tests.bench density --streams 300 --seconds 60 --tls",  # in tests/bench
+    ".venv/bin/python -m tests.bench growth --streams 1500 --seconds 300",  # the same
+    ".venv/bin/python -m tests.bench restart --streams 2000",  # the same
     ".venv/bin/python -m tests.bench.flac",  # a shorter one, below
 ]
 
