@@ -31,7 +31,7 @@ class Turn:
 
 
 class Rate:
-    """Grants turns at least `1 / per_second` seconds apart: the urgent before the others, else in order."""
+    """Grants turns `1 / per_second` seconds apart: the urgent before the others, else in their order."""
 
     def __init__(self, per_second: float) -> None:
         self._interval = 1 / per_second
@@ -56,6 +56,8 @@ class Rate:
             _, _, turn = heapq.heappop(self._queue)
             if not turn.granted:
                 turn.grant()
-                self._free_at = loop.time() + self._interval
+                # A timer is always a little late, which must not add up over thousands of turns.
+                late = loop.time() - self._free_at
+                self._free_at += self._interval + (late if late > self._interval else 0.0)
         if self._queue:
             self._timer = loop.call_at(self._free_at, self._go_on)

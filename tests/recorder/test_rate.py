@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from recorder.rate import Rate
+from tests.virtual import VirtualLoop
 
 pytestmark = pytest.mark.anyio
 
@@ -69,3 +70,16 @@ async def test_to_be_cancelled_while_waiting_costs_no_place() -> None:
 
     assert await moments(rate, [False]) == pytest.approx([1.5])
     assert turn.granted
+
+
+async def test_turns_that_come_a_little_late_do_not_add_up() -> None:
+    rate, loop = Rate(10), asyncio.get_running_loop()
+    began = loop.time()
+    turns = [rate.ask(urgent=False) for _ in range(100)]
+    assert isinstance(loop, VirtualLoop)
+    for number, turn in enumerate(turns):
+        await turn.wait()
+        granted = loop.time() - began
+        loop.now += 0.12 if number % 2 else 0.05  # what else the loop has to do: every other timer is late
+
+    assert granted == pytest.approx(99 / 10, abs=0.1)
