@@ -1,4 +1,4 @@
-"""Turns at one rate, on virtual time: never two too close, and the urgent first."""
+"""Turns at one rate, on virtual time: no faster over any stretch, and the urgent first."""
 
 import asyncio
 from itertools import pairwise
