@@ -15,13 +15,7 @@ from recorder import logs
 from recorder.clock import Clock
 from recorder.connection import Batch, Connection, ConnectionLost, ConnectionRefused, Connector, Setback
 from recorder.core.backoff import Backoff, Pace
-from recorder.core.events import (
-    CodecDetected,
-    Event,
-    MessagesDiscarded,
-    SamplesReady,
-    SilenceReady,
-)
+from recorder.core.events import CodecDetected, Event, MessagesDiscarded, SamplesReady, SilenceReady
 from recorder.core.recording import Recording
 from recorder.offload import Disk, Offload
 from recorder.rate import Rate
@@ -211,8 +205,7 @@ class Conference:
         """Hand what there is to the disk, once it is done with what it was given before."""
         if not self._events:
             return
-        if self._writing:
-            await self._written()
+        await self._written()
         events, self._events, self._unwritten, self._urgent = self._events, [], 0, False
         self._writing = self._disk.begin(self._writer.perform, events)
 

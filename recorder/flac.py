@@ -44,15 +44,24 @@ def encode(wav: Path, path: Path) -> Encoded:
     try:
         given = _write(wav, path)
         durable.sync_file(path)
-        kept = _read(path)
+        prove(path, given)
     # soundfile asserts that everything was written; the other errors are libsndfile's.
     except (soundfile.SoundFileError, AssertionError) as error:
         raise NotEncoded(f"libsndfile: {str(error) or repr(error)}") from error
-    if kept != given:
-        raise NotEncoded("what was encoded is not what comes out when it is decoded")
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Encoded(sha256, given, path.stat().st_size)
+
+
+def prove(path: Path, given: str) -> None:
+    """See that what a FLAC decodes to has the SHA-256 (hex) `given`, as 16-bit little-endian samples.
+
+    Raises:
+        NotEncoded: it has another.
+        SoundFileError: it cannot be decoded.
+    """
+    if _read(path) != given:
+        raise NotEncoded("what was encoded is not what comes out when it is decoded")
 
 
 def pcm_sha256(wav: Path) -> str:

@@ -20,7 +20,7 @@ class Inbox:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._batches: deque[Batch] = deque()
+        self._batches: deque[tuple[Batch, int]] = deque()  # with their sizes
         self._waiter: asyncio.Future[None] | None = None
         self._until = math.inf  # when the one who waits wants to be woken in any case, by the loop's clock
         self._timer: asyncio.TimerHandle | None = None
@@ -30,8 +30,9 @@ class Inbox:
 
     def put(self, batch: Batch) -> None:
         """Add a batch."""
-        self._batches.append(batch)
-        self.pending += batch.size
+        size = batch.size
+        self._batches.append((batch, size))
+        self.pending += size
         self._wake()
 
     def end(self) -> None:
@@ -57,8 +58,8 @@ class Inbox:
                 self._waiter = None
         if not self._batches:
             return None
-        batch = self._batches.popleft()
-        self.pending -= batch.size
+        batch, size = self._batches.popleft()
+        self.pending -= size
         return batch
 
     def _arm(self) -> None:
