@@ -147,7 +147,8 @@ def measure(way: str, process: subprocess.Popen[bytes], load: Load, seconds: flo
     return Cost(
         way=way,
         streams=first.streams,
-        microseconds=used.both / packets * 1e6,
+        # A tick is the least that the kernel counts: of a few streams for a second it may count none.
+        microseconds=max(used.both, 1 / kernel.TICKS_A_SECOND) / packets * 1e6,
         kernel=used.system / packets * 1e6,
         share=used.both / took,
         kib=resident / first.streams,
