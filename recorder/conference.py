@@ -212,11 +212,13 @@ class Conference:
     async def _written(self) -> None:
         if self._writing is None:
             return
-        # What is being written exists nowhere else: being told to stop must not come between.
-        with anyio.CancelScope(shield=True):
-            for failed in await self._writing:
-                self._say_closed(failed)
-        self._writing = None
+        if not self._writing.done():  # nearly always it is, and a scope costs as much as all else here
+            # What is being written exists nowhere else: being told to stop must not come between.
+            with anyio.CancelScope(shield=True):
+                await self._writing
+        writing, self._writing = self._writing, None
+        for failed in writing.result():
+            self._say_closed(failed)
         if self._writer.unsealed and not self._seals:
             self._seals = True
             self._beside.start_soon(self._seal)

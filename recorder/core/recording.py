@@ -117,7 +117,7 @@ class Recording:
         connection = self._connection
         if connection is None:
             raise RuntimeError("messages without a connection")
-        refused = Counter(discarded or ())
+        refused: list[DiscardReason] = []
         packets: list[Packets] = []
         for row in rows:
             self._counters.messages += row.many
@@ -125,11 +125,8 @@ class Recording:
                 if isinstance(unpacked, Packets):
                     packets.append(unpacked)
                 else:
-                    refused[unpacked] += 1
-        events: list[Event] = [MessagesDiscarded(reason, count) for reason, count in refused.items()]
-        if refused:
-            self._counters.messages += sum((discarded or {}).values())
-            self._counters.discarded.update(refused)
+                    refused.append(unpacked)
+        events: list[Event] = self._discard(refused, discarded) if refused or discarded else []
         if packets:
             self._heard_at = now
             connection.heard = True
@@ -185,6 +182,15 @@ class Recording:
     def codec(self) -> Codec | None:
         """What the stream carried when last heard, None before it was known."""
         return self._codec
+
+    def _discard(
+        self, refused: list[DiscardReason], discarded: Mapping[DiscardReason, int] | None
+    ) -> list[Event]:
+        """Count messages that gave no audio, and those that were not even binary."""
+        self._counters.messages += sum((discarded or {}).values())
+        counts = Counter(discarded or ()) + Counter(refused)
+        self._counters.discarded.update(counts)
+        return [MessagesDiscarded(reason, count) for reason, count in counts.items()]
 
     def _drain(self, connection: _Stages, now: float) -> list[Event]:
         events = self._place(connection, connection.jitter_buffer.flush(), now)

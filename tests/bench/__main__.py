@@ -30,6 +30,9 @@ Streams = Annotated[int, typer.Option(min=1, help="Streams at a time.")]
 Seconds = Annotated[float, typer.Option(min=1, help="Seconds to measure for.")]
 Wrapping = Annotated[Encapsulation, typer.Option(help="Of the daemon's streams; the usual ways take rtp.")]
 Segment = Annotated[str, typer.Option(help="Length of the daemon's segments.")]
+Together = Annotated[
+    int, typer.Option(min=1, help="Packets of a stream in one send: more, and the generator takes less CPU.")
+]
 Tls = Annotated[bool, typer.Option("--tls", help="wss, with a certificate that everybody verifies.")]
 Store = Annotated[StoreKind, typer.Option(help="s3 starts a SeaweedFS.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON in place of tables.")]
@@ -114,6 +117,7 @@ def growth(
     every: Annotated[float, typer.Option(min=0.1, help="Minutes to a row, with --hours.")] = 5,
     encapsulation: Wrapping = Encapsulation.RTP,
     segment: Segment = "1m",
+    together: Together = 1,
     tls: Tls = False,
     store: Store = StoreKind.FOLDER,
     json: Json = False,
@@ -121,13 +125,14 @@ def growth(
     """The daemon alone: cost, memory and lag by the number of streams, or over hours.
 
     \b
-    python -m tests.bench growth --streams 10 --streams 100 --streams 1000 --streams 3000
+    python -m tests.bench growth --streams 10 --streams 100 --streams 1000
+    python -m tests.bench growth --streams 300 --streams 3000 --segment 5m --together 5
     python -m tests.bench growth --hours 1 --streams 300
     """
     numbers = streams or ([300] if hours else [10, 100, 1000, 3000])
     if hours and len(numbers) > 1:
         raise typer.BadParameter("--hours takes one number of streams")
-    plan = Plan(numbers[0], encapsulation, segment, store=store)
+    plan = Plan(numbers[0], encapsulation, segment, store=store, together=together)
     show = _rows("minutes" if hours else "streams", json=json)
     with _bench(tls=tls) as (certificate, say):
         if hours:

@@ -65,13 +65,14 @@ def bucket(kind: StoreKind, folder: Path) -> Iterator[Bucket]:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the daemon is asked to do."""
+    """What the daemon is asked to do, and in sends of how many packets its streams come."""
 
     streams: int
     encapsulation: str = "rtp"
     segment: str = "1m"
     connect_rate: float = 100
     store: StoreKind = StoreKind.FOLDER
+    together: int = 1
 
 
 @dataclass

@@ -2,10 +2,11 @@
 
 Every stream carries the same tape at the same tick, so that a message is built once for all of them, and a
 recording can be compared with the tape from its first tick to its last. The streams of one tick are sent in
-four turns, 5 ms apart, as those of a platform do not all come in the same millisecond. Run as a process of
-its own:
+turns, 5 ms apart, as those of a platform do not all come in the same millisecond. Nearly all of what a send
+costs is the kernel's way over loopback: with `--together`, so many packets of a stream go in one send, as
+from a platform that is behind a busy proxy. Run as a process of its own:
 
-    python -m tests.bench.generator --encapsulation rtp [--certificate chain.pem --key key.pem]
+    python -m tests.bench.generator --encapsulation rtp [--together 5] [--certificate chain.pem --key key.pem]
 
 It prints its port, then follows commands on standard input, one a line, and answers each with a line of JSON:
 
@@ -41,7 +42,7 @@ from tests.bench.fanout import Group, fastest
 FRAME = 160
 """Samples in a packet."""
 INTERVAL = FRAME / 8000
-TURNS = 4
+TURNS = 4  # in an interval
 TAPE = "standup"
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 _CLOSE = b"\x88\x02\x03\xe8"
@@ -118,19 +119,20 @@ class Stream(asyncio.Protocol):
 class Generator:
     """All streams, and the tape they carry."""
 
-    def __init__(self, encapsulation: str) -> None:
+    def __init__(self, encapsulation: str, together: int) -> None:
         self._encapsulation = encapsulation
+        self._together = together
         self._pcm = Tape.speech(TAPE).samples.tobytes()
         send = fastest()
-        self._groups = [Group(send) for _ in range(TURNS)]
-        self._next = [0] * TURNS  # the tick that each group is sent next
+        self._groups = [Group(send) for _ in range(TURNS * together)]
+        self._next = [0] * len(self._groups)  # the tick that each group is sent next
         self._closed: dict[str, list[tuple[int, int]]] = {}
         self._late = 0.0
         self.streams: dict[Stream, None] = {}
         self.packets = 0
 
     def joined(self, stream: Stream) -> None:
-        stream.turn = min(range(TURNS), key=lambda turn: len(self._groups[turn]))
+        stream.turn = min(range(len(self._groups)), key=lambda turn: len(self._groups[turn]))
         stream.first = self._next[stream.turn]
         self._groups[stream.turn].add(stream)
         self.streams[stream] = None
@@ -156,7 +158,7 @@ class Generator:
 
     async def play(self) -> None:
         began = time.monotonic()
-        data, slot = b"", 0
+        data, slot, ticks = b"", 0, range(0)
         while True:
             due = began + slot * INTERVAL / TURNS
             now = time.monotonic()
@@ -165,12 +167,13 @@ class Generator:
             else:
                 self._late = max(self._late, now - due)
                 await asyncio.sleep(0)
-            tick, turn = divmod(slot, TURNS)
+            round_, turn = divmod(slot, len(self._groups))
             if turn == 0:
-                data = message(self._encapsulation, tick, self._payload(tick))
+                ticks = range(round_ * self._together, (round_ + 1) * self._together)
+                data = b"".join(message(self._encapsulation, tick, self._payload(tick)) for tick in ticks)
             self._groups[turn].send(data)
-            self._next[turn] = tick + 1
-            self.packets += len(self._groups[turn])
+            self._next[turn] = ticks.stop
+            self.packets += len(self._groups[turn]) * self._together
             slot += 1
 
     def report(self) -> str:
@@ -249,7 +252,7 @@ async def main(arguments: argparse.Namespace) -> None:
     if arguments.certificate:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(arguments.certificate, arguments.key)
-    generator = Generator(arguments.encapsulation)
+    generator = Generator(arguments.encapsulation, arguments.together)
     with suppress(OSError):  # where we may: whoever else has this core must not make it late
         os.setpriority(os.PRIO_PROCESS, 0, -10)
     gc.disable()  # a pause would make it late, and what it makes has no cycles
@@ -268,6 +271,7 @@ async def main(arguments: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--encapsulation", default="rtp")
+    parser.add_argument("--together", type=int, default=1)
     parser.add_argument("--certificate")
     parser.add_argument("--key")
     uvloop.run(main(parser.parse_args()))

@@ -52,7 +52,7 @@ def by_streams(
     costs: list[Cost] = []
     for number in numbers:
         with (
-            running_load(plan.encapsulation, certificate) as load,
+            running_load(plan.encapsulation, certificate, plan.together) as load,
             running_daemon(load, replace(plan, streams=number)) as daemon,
         ):
             daemon.wait_until_up(say)
@@ -72,7 +72,10 @@ def by_time(
     What has been compared with what was sent is deleted from the bucket.
     """
     costs: list[Cost] = []
-    with running_load(plan.encapsulation, certificate) as load, running_daemon(load, plan) as daemon:
+    with (
+        running_load(plan.encapsulation, certificate, plan.together) as load,
+        running_daemon(load, plan) as daemon,
+    ):
         daemon.wait_until_up(say)
         began = time.monotonic()
         while len(costs) < 2 or time.monotonic() - began < seconds:  # one has nothing to compare with

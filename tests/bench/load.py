@@ -60,8 +60,9 @@ class Report:
 class Load:
     """A running generator."""
 
-    def __init__(self, encapsulation: str, certificate: Certificate | None) -> None:
+    def __init__(self, encapsulation: str, certificate: Certificate | None, together: int) -> None:
         command = [sys.executable, "-m", "tests.bench.generator", "--encapsulation", encapsulation]
+        command += ["--together", str(together)]
         if certificate:
             command += ["--certificate", str(certificate.chain), "--key", str(certificate.key)]
         self._process = subprocess.Popen(
@@ -113,8 +114,9 @@ class Load:
 
 
 @contextmanager
-def running_load(encapsulation: str, certificate: Certificate | None) -> Iterator[Load]:
-    load = Load(encapsulation, certificate)
+def running_load(encapsulation: str, certificate: Certificate | None, together: int = 1) -> Iterator[Load]:
+    """A generator, each of whose sends has `together` packets of a stream."""
+    load = Load(encapsulation, certificate, together)
     try:
         yield load
     finally:
