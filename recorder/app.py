@@ -22,10 +22,11 @@ from recorder.conference import Conference
 from recorder.config import Settings
 from recorder.core.recording import Recording, RecordingSettings
 from recorder.core.segmenter import Identity
+from recorder.history import SpoolInUse
 from recorder.offload import DiskThreads, NetworkThreads
 from recorder.problems import ConfigurationError
 from recorder.rate import Rate
-from recorder.spool import Spool, SpoolInUse
+from recorder.spool import Spool
 from recorder.supervisor import Supervisor
 from recorder.uploader import PARALLEL, Uploader
 from recorder.watchlist import Watch, WatchList, load_watchlist
@@ -81,7 +82,7 @@ class _Daemon:
         self._connector = WebSocketConnector(settings.voipbin, settings.credential, self._clock)
         storage = settings.storage
         self._store = open_store(storage.url, endpoint_url=storage.endpoint_url, region=storage.region)
-        self._spool = Spool(settings.recording.spool, settings.recording.format)
+        self._spool = Spool(settings.recording.spool, settings.recording.format, self._clock.utc)
         self._uploader = Uploader(
             self._spool,
             self._store,
@@ -115,6 +116,7 @@ class _Daemon:
                 uploading.start_soon(self._cut_short, signals, uploading.cancel_scope)
                 await self._drain(deadline)
                 uploading.cancel_scope.cancel()
+        await self._disk(self._spool.stop)
         _log.info("stopped", waiting=self._uploader.waiting)
 
     async def _sync_regularly(self) -> None:
@@ -136,17 +138,19 @@ class _Daemon:
         """Record one watch until cancelled."""
         recording = self._settings.recording
         facts = WatchFacts(kind=watch.watch_id.kind, id=watch.watch_id.id, name=watch.name)
+        before = await self._disk(self._spool.before, watch.watch_id)
         core = Recording(
             Identity(facts, recording.recorder, __version__, watch.encapsulation),
             RecordingSettings(watch.codec, recording.segment, recording.gap_limit, recording.idle_after),
             self._numbers,
             self._clock.monotonic(),
+            before.past,
         )
         await Conference(
             watch,
             self._connector,
             core,
-            SegmentWriter(self._spool),
+            SegmentWriter(self._spool, before.manifest),
             clock=self._clock,
             rate=self._rate,
             disk=self._disk,

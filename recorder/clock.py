@@ -9,9 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 
+def wall_clock() -> datetime:
+    """UTC as this machine has it."""
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
     """Where time comes from. `monotonic` never goes back; `utc` may, when somebody sets the wall clock."""
 
     monotonic: Callable[[], float] = time.monotonic
-    utc: Callable[[], datetime] = lambda: datetime.now(UTC)
+    utc: Callable[[], datetime] = wall_clock

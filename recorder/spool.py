@@ -3,7 +3,7 @@
     open     NAME.wav.open   audio, growing      NAME.facts   what is known of it so far
     sealed   NAME.wav        audio, finished     NAME.json    its manifest
              or NAME.flac    the same samples, and NAME.wav.open is gone
-    gone     discarded, once the bucket has been read back equal
+    gone     discarded, once the bucket has been read back equal; see `history` for what is kept of it
     aside    in the folder `quarantine`, for a person to look at
 
 The order of the steps makes every moment between them one of these states, or one that `recover` completes:
@@ -14,14 +14,16 @@ Blocking. Knows no bucket and no connection.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from recorder import sealing, wav
+from recorder.clock import wall_clock
+from recorder.history import Before, Claim, History
 from recorder.segment import OpenSegment, SealedSegment
 from storage import durable
 from storage.manifest import (
@@ -33,13 +35,12 @@ from storage.manifest import (
     parse_facts,
     parse_manifest,
 )
-from storage.names import MANIFEST_SUFFIX, AudioFormat, SegmentName
+from storage.names import MANIFEST_SUFFIX, AudioFormat, SegmentName, WatchId
 
 AUDIO_SUFFIXES = frozenset(audio_format.suffix for audio_format in AudioFormat)
 OPEN_SUFFIX = AudioFormat.WAV.suffix + ".open"
 FACTS_SUFFIX = ".facts"
 QUARANTINE = "quarantine"
-_CLAIM = ".claim"
 _SUFFIXES = (OPEN_SUFFIX, *AUDIO_SUFFIXES, FACTS_SUFFIX, MANIFEST_SUFFIX)
 
 
@@ -66,10 +67,6 @@ class Recovery:
     postponed: tuple[OSError, ...] = ()
 
 
-class SpoolInUse(Exception):
-    """Another daemon uses the folder."""
-
-
 class Spool:
     """One folder on one disk, which only one daemon uses.
 
@@ -80,23 +77,36 @@ class Spool:
         SpoolInUse: another daemon uses it.
     """
 
-    def __init__(self, folder: Path, audio_format: AudioFormat = AudioFormat.WAV) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        audio_format: AudioFormat = AudioFormat.WAV,
+        utc: Callable[[], datetime] = wall_clock,
+    ) -> None:
         self.folder = folder
         self._sync = durable.SharedSync()
         self._audio_format = audio_format
         folder.mkdir(parents=True, exist_ok=True)
-        self._claim = (folder / _CLAIM).open("w")
-        try:
-            fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._claim.close()
-            raise SpoolInUse(f"another recorder uses the spool {folder}; give each its own") from None
+        self._claim = Claim(folder, utc)
+        self._history = History(folder, self._claim)
         self._disk = durable.FileSystem(folder)
 
     def release(self) -> None:
         """Let another daemon use the folder. The kernel does so too when the process dies."""
-        self._claim.close()
+        self._claim.release()
         self._disk.close()
+
+    def stop(self) -> None:
+        """Let the next start know that the daemon was told to end.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        self._claim.stop()
+
+    def before(self, watch: WatchId) -> Before:
+        """What came before a recording of a watch that begins now."""
+        return self._history.before(watch)
 
     def sync(self) -> None:
         """See all that was written, open segments too, onto the disk. It may take seconds.
@@ -105,6 +115,7 @@ class Spool:
             OSError: the disk did not take some of it.
         """
         self._disk.sync()
+        self._claim.beat()
 
     def open(self, facts: SegmentFacts) -> OpenSegment:
         """Begin a segment.
@@ -160,6 +171,7 @@ class Spool:
         recovered: list[SegmentManifest] = []
         quarantined: list[Path] = []
         postponed: list[OSError] = []
+        self._history.forget_old()
         for stem, suffixes in self._by_stem().items():
             try:
                 recovered += self._recover(stem, suffixes)
@@ -182,6 +194,7 @@ class Spool:
         if OPEN_SUFFIX in suffixes:
             if MANIFEST_SUFFIX in suffixes:
                 self._complete(name)
+                self._history.note_found(name, self._path(name, MANIFEST_SUFFIX))
             elif AUDIO_SUFFIXES & suffixes:
                 raise ManifestError("this audio has no manifest, and is there twice")
             else:
@@ -192,6 +205,7 @@ class Spool:
             manifest = parse_manifest(self._path(name, MANIFEST_SUFFIX).read_bytes())
             if AUDIO_SUFFIXES & suffixes != {manifest.audio_format.suffix}:
                 raise ManifestError("this audio is not, or not all, what its manifest names")
+            self._history.note_found(name, self._path(name, MANIFEST_SUFFIX))
         else:
             # Facts of a segment that never began, or the manifest of one that was being discarded.
             durable.remove(self._path(name, MANIFEST_SUFFIX))
@@ -234,7 +248,7 @@ class Spool:
         if samples != facts.samples:  # else it had been closed, and its facts are final
             update = {"samples": samples, "ledger": ledger, "closed_by": ClosedBy.CRASH}
             facts = facts.model_copy(update=update)
-        manifest, _ = self._seal(facts, None)
+        manifest, _ = self._seal(facts, self._history.last(name.watch))
         yield manifest
 
     def _seal(
@@ -248,6 +262,7 @@ class Spool:
             manifest = SegmentManifest.seal(facts, audio=audio, levels=measure.levels, previous=previous)
             data = format_manifest(manifest)
             durable.write_file(self._path(name, MANIFEST_SUFFIX), data, sync=self._sync)
+            self._history.note(name, self._path(name, MANIFEST_SUFFIX))
             finished.replace(self._path(name, manifest.audio_format.suffix))
             self._sync(self.folder)
         if finished != path:

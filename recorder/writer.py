@@ -29,12 +29,15 @@ class SegmentFailed:
 
 
 class SegmentWriter:
-    """Writes the segments of one watch, one after the other."""
+    """Writes the segments of one watch, one after the other.
 
-    def __init__(self, spool: Spool) -> None:
+    `previous` is the SHA-256 (hex) of the manifest that was sealed last before, if that is known.
+    """
+
+    def __init__(self, spool: Spool, previous: str | None = None) -> None:
         self._spool = spool
         self._segment: OpenSegment | None = None
-        self._previous: str | None = None  # SHA-256 of the manifest sealed last
+        self._previous = previous  # SHA-256 of the manifest sealed last
         self._failure: OSError | None = None  # of the segment at hand
         self._unwritten = 0
         self._closed: deque[tuple[OpenSegment, SegmentFacts]] = deque()  # and not sealed yet

@@ -63,6 +63,21 @@ def replace_file(path: Path, data: bytes, *, to_disk: bool = False) -> None:
         raise
 
 
+def link_over(source: Path, path: Path) -> None:
+    """Give a file that is on the disk a second name, which may be another's. A power cut may undo it."""
+    aside = temporary(path)
+    try:
+        try:
+            os.link(source, aside)
+        except OSError as error:
+            if error.errno not in _NO_HARD_LINKS:
+                raise
+            aside.write_bytes(source.read_bytes())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)  # rename(2) does nothing where both are names of one file
+
+
 def publish(aside: Path, path: Path) -> None:
     """Give the finished file `aside` the name `path`, which nobody may hold yet; `aside` is gone afterwards.
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from storage.manifest import ClosedBy, SegmentManifest
+from storage.manifest import ClosedBy, OpenedAfter, OpenedAfterReason, SegmentManifest
 from storage.names import SegmentName
 
 SAMPLE_RATE = 8000
@@ -30,6 +30,8 @@ CORRUPT = "corrupt"
 
 UNACCOUNTED = "unaccounted"
 """Nothing in the bucket says what happened, or not yet."""
+
+_RESTARTS = frozenset({OpenedAfterReason.CRASH, OpenedAfterReason.STOPPED})
 
 FAILURES = frozenset({MISSING, CORRUPT})
 """Reasons of silence that mean that something was recorded and is not there."""
@@ -200,6 +202,20 @@ def _follows(before: SegmentManifest, segment: SegmentManifest) -> bool:
     return -LABEL_TOLERANCE <= apart <= timedelta(0)
 
 
+def _in_order(opened_after: OpenedAfter, ended_at: datetime) -> Iterator[tuple[str, datetime]]:
+    """The reasons of an absence that ended then and the instants they reach to, where they have an order.
+
+    Across a restart they have: what was before it, the time without a recorder, and what came after. In one
+    life of a recorder they may have taken turns.
+    """
+    if not _RESTARTS & opened_after.by_reason.keys():
+        return
+    at = ended_at - timedelta(seconds=opened_after.seconds)
+    for reason, seconds in opened_after.by_reason.items():
+        at += timedelta(seconds=seconds)
+        yield reason.value, at
+
+
 class _Line:
     """A layout that is being made, from left to right."""
 
@@ -264,6 +280,8 @@ class _Line:
             since = start - timedelta(seconds=answered)
             if since - self._at > LABEL_TOLERANCE:
                 self._pause(since, self._reason_after())
+            for part, until in _in_order(segment.opened_after, start):
+                self._pause(max(self._at, min(until, start)), part)
         self._pause(start, reason)
 
     def _reason_before(self, segment: SegmentManifest) -> str:

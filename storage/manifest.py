@@ -50,6 +50,10 @@ class OpenedAfterReason(StrEnum):
     """Nobody was heard: the stream stood and carried nothing."""
     DISCONNECTED = "disconnected"
     """There was no connection to the platform for longer than `gap_limit`."""
+    CRASH = "crash"
+    """The recorder died: what it had not written is lost, and nobody listened until it ran again."""
+    STOPPED = "stopped"
+    """The recorder had been told to stop, or not to watch this any more."""
 
 
 class ClosedBy(StrEnum):

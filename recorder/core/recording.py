@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from recorder.core import absence
+from recorder.core.absence import Past
 from recorder.core.detection import Decoder
 from recorder.core.encapsulation import UNPACK
 from recorder.core.events import CodecDetected, Event, MessagesDiscarded
@@ -63,14 +65,19 @@ class _Stages:
 
 
 class Recording:
-    """One watch's audio, from `started` (monotonic seconds) on.
+    """One watch's audio, from `started` (monotonic seconds) on; `past` is what came before, if that is known.
 
     Every method that takes `now` wants monotonic seconds that never decrease, and returns what must be done,
     in order. None of them raises for anything that came from the network.
     """
 
     def __init__(
-        self, identity: Identity, settings: RecordingSettings, numbers: Iterator[int], started: float
+        self,
+        identity: Identity,
+        settings: RecordingSettings,
+        numbers: Iterator[int],
+        started: float,
+        past: Past | None = None,
     ) -> None:
         self._settings = settings
         self._unpack = UNPACK[identity.encapsulation]
@@ -87,6 +94,7 @@ class Recording:
         self._absent: OpenedAfterReason | None = OpenedAfterReason.START
         self._absent_samples = 0
         self._started = started
+        self._past = past
 
     def connected(self, now: float, utc: datetime) -> list[Event]:
         """A connection stands. It proves nothing about audio."""
@@ -242,17 +250,11 @@ class Recording:
         if reason is None:
             return None
         if reason is OpenedAfterReason.START:
-            seconds = max(0.0, self._timeline.time_of(audio.position) - self._started)
-        elif samples:
-            seconds = samples / SAMPLE_RATE
-        else:
-            # A burst made good what looked like an absence: not a sample is missing.
-            return None
-        disconnected = min(max(0.0, self._disconnected_for), seconds)
-        rest = OpenedAfterReason.IDLE if reason is OpenedAfterReason.DISCONNECTED else reason
-        by_reason = {OpenedAfterReason.DISCONNECTED: disconnected, rest: seconds - disconnected}
-        shares = {each: round(share, 6) for each, share in by_reason.items() if share > 0}
-        return OpenedAfter(reason=reason, seconds=round(seconds, 6), by_reason=shares)
+            watched = max(0.0, self._timeline.time_of(audio.position) - self._started)
+            at = self._timeline.utc_of(audio.position)
+            return absence.first_of_all(self._past, at, watched, self._disconnected_for)
+        # A burst may have made good what looked like an absence: then not a sample is missing.
+        return absence.between(reason, samples / SAMPLE_RATE, self._disconnected_for) if samples else None
 
     def _absences(self) -> Iterator[tuple[OpenedAfterReason, ClosedBy, float]]:
         """When audio will count as absent, and why, if none comes before."""

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from recorder.spool import FACTS_SUFFIX, OPEN_SUFFIX, QUARANTINE, Spool, SpoolInUse
+from recorder.history import SpoolInUse
+from recorder.spool import FACTS_SUFFIX, OPEN_SUFFIX, QUARANTINE, Spool
 from storage.manifest import ClosedBy, GapReason, LedgerEntry, SegmentFacts, WatchFacts, parse_manifest
 from storage.names import WatchKind
 
@@ -38,7 +39,7 @@ def files(spool: Spool) -> list[str]:
     return sorted(
         str(path.relative_to(spool.folder)).replace(stem, "X")
         for path in spool.folder.rglob("*")
-        if path.is_file() and not path.name.startswith(".")
+        if path.is_file() and not path.relative_to(spool.folder).parts[0].startswith(".")
     )
 
 

@@ -52,8 +52,9 @@ def write_segment(spool: Spool, pcm: bytes = PCM) -> tuple[SegmentManifest, str]
 def files(spool: Spool) -> list[str]:
     """The visible files by their suffix, and those in quarantine."""
     stem = facts().name.spool_stem
-    found = (path for path in spool.folder.rglob("*") if path.is_file() and path.name != ".claim")
-    return sorted(str(path.relative_to(spool.folder)).replace(stem, "X") for path in found)
+    found = (path.relative_to(spool.folder) for path in spool.folder.rglob("*") if path.is_file())
+    segments = (path for path in found if path.parts[0] not in {".claim", ".last"})
+    return sorted(str(path).replace(stem, "X") for path in segments)
 
 
 def samples_of(path: Path) -> bytes:

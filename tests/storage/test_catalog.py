@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from storage.catalog import Catalog, NothingRecorded
 from storage.errors import StoreUnavailable
 from storage.layout import CORRUPT, MISSING, UNACCOUNTED, Problem, to_samples
-from storage.manifest import ClosedBy, GapReason, LedgerEntry, OpenedAfterReason, SegmentManifest
+from storage.manifest import ClosedBy, GapReason, LedgerEntry, OpenedAfter, OpenedAfterReason, SegmentManifest
 from storage.names import AudioFormat, WatchId, WatchKind
 from storage.retrieval import FetchResult
 from tests.fakes import MemoryStore
@@ -229,6 +229,26 @@ def test_a_segment_answers_for_the_time_it_waited_and_for_none_before(
         (RATE, 56 * RATE + RATE // 2, between),
         (57 * RATE + RATE // 2, 2 * RATE + RATE // 2, "start"),
     ]
+
+
+def test_across_a_restart_each_reason_has_its_place() -> None:
+    store = MemoryStore()
+    first, second = speech(RATE), speech(RATE)
+    by_reason = {OpenedAfterReason.IDLE: 30.0, OpenedAfterReason.CRASH: 20.0, OpenedAfterReason.START: 9.0}
+    account = OpenedAfter(reason=OpenedAfterReason.IDLE, seconds=59.0, by_reason=by_reason)
+    store_segment(store, first, manifest(first, closed_by=ClosedBy.IDLE))
+    later = manifest(second, NOON + seconds(60), number=1).model_copy(update={"opened_after": account})
+    store_segment(store, second, later)
+
+    _, whole = fetch(store, NOON, NOON + seconds(61))
+    _, part = fetch(store, NOON + seconds(40), NOON + seconds(61))
+
+    assert reasons(whole) == [
+        (RATE, 30 * RATE, "idle"),
+        (31 * RATE, 20 * RATE, "crash"),
+        (51 * RATE, 9 * RATE, "start"),
+    ]
+    assert reasons(part) == [(0, 11 * RATE, "crash"), (11 * RATE, 9 * RATE, "start")]
 
 
 def three_in_a_row(

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from hypothesis import settings
 
+from recorder.core.absence import Past
 from recorder.core.events import (
     CodecDetected,
     Event,
@@ -100,6 +101,7 @@ class Drive:
         gap_limit: float = 60.0,
         idle_after: float = 10.0,
         start: datetime = START,
+        past: Past | None = None,
     ) -> None:
         self.start = start
         self.now = 0.0
@@ -112,6 +114,7 @@ class Drive:
             RecordingSettings(codec, segment=segment, gap_limit=gap_limit, idle_after=idle_after),
             itertools.count(),
             started=0.0,
+            past=past,
         )
 
     def connect(self, at: float, utc: datetime | None = None) -> None:

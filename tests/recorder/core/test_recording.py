@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recorder.core.absence import Past
 from recorder.core.events import MessagesDiscarded
 from recorder.core.media import SAMPLE_RATE, Codec, CodecChoice, Encapsulation
 from recorder.core.packets import DiscardReason
@@ -66,6 +67,30 @@ def test_a_steady_stream_is_recorded_to_the_sample_however_it_is_cut(
         (each.started_at - midnight) % timedelta(seconds=period) == timedelta(0) for each in facts(drive)[1:]
     )
     assert all(left.ended_at == right.started_at for left, right in itertools.pairwise(facts(drive)))
+
+
+@pytest.mark.parametrize(
+    ("dead", "expected"),
+    [
+        (90.0, {"idle": 30.0, "crash": 60.0, "disconnected": 4.0, "start": 6.0}),
+        # The wall clock was set back by a minute: what we know ourselves stays, the rest is as it seems.
+        (30.0, {"idle": 30.0, "disconnected": 4.0, "start": 6.0}),
+        (-30.0, {"disconnected": 4.0, "start": 6.0}),
+    ],
+)
+def test_the_first_segment_accounts_for_the_time_without_a_recorder(
+    dead: float, expected: dict[str, float]
+) -> None:
+    causes = ((OpenedAfterReason.IDLE, 30.0), (OpenedAfterReason.CRASH, 60.0))
+    drive = Drive(past=Past(START - timedelta(seconds=dead), causes))
+    drive.connect(4.0)
+    drive.finish(drive.play(audio(2.0), at=10.0))
+
+    opened_after = facts(drive)[0].opened_after
+    assert opened_after is not None
+    assert opened_after.by_reason == pytest.approx(expected)
+    assert opened_after.seconds == pytest.approx(sum(expected.values()))
+    assert opened_after.reason in {OpenedAfterReason.IDLE, OpenedAfterReason.START}
 
 
 def test_the_first_segment_accounts_for_the_time_since_the_start() -> None:

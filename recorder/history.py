@@ -1,0 +1,179 @@
+"""What outlives the process beside its segments: the last manifest of each watch, and when we last lived.
+
+    .last/KIND_ID.json  another name of the manifest that was sealed last, which stays when the segment goes
+    .claim              locked while a daemon lives; its time is when that was last known, and its content
+                        says whether it was told to stop
+
+From these the first segment after a restart accounts for the time since the one before it, and names that
+one's manifest. They are hints: without them a recording begins anew, and nothing is lost. Blocking. Knows the
+spool's folder, and none of its states.
+"""
+
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from recorder.core.absence import Past
+from storage import durable
+from storage.manifest import (
+    ClosedBy,
+    ManifestError,
+    OpenedAfterReason,
+    SegmentManifest,
+    parse_manifest,
+)
+from storage.names import MANIFEST_SUFFIX, SegmentName, WatchId
+
+LAST: Final = ".last"
+KEPT: Final = timedelta(days=30)
+"""How long the last manifest of a watch is remembered. Calls come once and would pile up."""
+STARTED_WITH_US: Final = timedelta(minutes=1)
+"""A watch that begins later than this after us was not watched until then."""
+
+_CLAIM = ".claim"
+_STOPPED = b"stopped\n"
+_LASTING: Final = {
+    ClosedBy.IDLE: OpenedAfterReason.IDLE,
+    ClosedBy.DISCONNECTED: OpenedAfterReason.DISCONNECTED,
+    ClosedBy.STOPPED: OpenedAfterReason.STOPPED,
+}
+"""What went on after a segment had ended so. After the others, audio was to follow at once."""
+
+
+class SpoolInUse(Exception):
+    """Another daemon uses the folder."""
+
+
+class Claim:
+    """A folder that is ours while we live, and what it says of the life before.
+
+    Attributes:
+        utc: the wall clock.
+        began_at: UTC since when it is ours.
+        ended_at: UTC when the life before was last known to go on; None if there was none.
+        stopped: whether that one was told to stop.
+
+    Raises:
+        OSError: the folder cannot be written to.
+        SpoolInUse: another daemon uses it.
+    """
+
+    def __init__(self, folder: Path, utc: Callable[[], datetime]) -> None:
+        self.utc = utc
+        path = folder / _CLAIM
+        before = path.stat().st_mtime if path.exists() else None
+        self._file = path.open("a+b", buffering=0)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise SpoolInUse(f"another recorder uses the spool {folder}; give each its own") from None
+        self._file.seek(0)
+        self.stopped = self._file.read() == _STOPPED
+        self.ended_at = None if before is None else datetime.fromtimestamp(before, UTC)
+        self.began_at = utc()
+        self._file.truncate(0)
+        os.fsync(self._file.fileno())  # a power cut must not make the end that we come to one of the last
+        self.beat()
+
+    def beat(self) -> None:
+        """Let it be known that we live."""
+        now = self.utc().timestamp()
+        os.utime(self._file.fileno(), (now, now))
+
+    def stop(self) -> None:
+        """Let it be known that we were told to stop."""
+        self._file.truncate(0)
+        self._file.write(_STOPPED)
+        self.beat()
+
+    def release(self) -> None:
+        """Let another daemon use the folder. The kernel does so too when the process dies."""
+        self._file.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What came before a recording: its past, and the SHA-256 (hex) of the manifest sealed last."""
+
+    past: Past | None = None
+    manifest: str | None = None
+
+
+class History:
+    """The last manifests of all watches in one folder."""
+
+    def __init__(self, folder: Path, claim: Claim) -> None:
+        self._folder = folder / LAST
+        self._claim = claim
+
+    def note(self, name: SegmentName, manifest: Path) -> None:
+        """Remember a manifest that was sealed just now.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        self._folder.mkdir(exist_ok=True)
+        durable.link_over(manifest, self._path(name.watch))
+
+    def note_found(self, name: SegmentName, manifest: Path) -> None:
+        """Remember a manifest that was found, unless a later one is remembered already.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        last = self._read(name.watch)
+        if last is None or (last[0].name.started_at, last[0].number) <= (name.started_at, name.number):
+            self.note(name, manifest)
+
+    def last(self, watch: WatchId) -> str | None:
+        """The SHA-256 (hex) of the manifest of a watch that was sealed last, if that is known."""
+        found = self._read(watch)
+        return found[1] if found else None
+
+    def before(self, watch: WatchId) -> Before:
+        """What came before a recording that begins now."""
+        found = self._read(watch)
+        if found is None:
+            return Before()
+        manifest, sha256 = found
+        causes = tuple(self._causes(manifest, self._claim.utc()))
+        return Before(Past(manifest.ended_at, causes), sha256)
+
+    def forget_old(self) -> None:
+        """Forget what has not been recorded for long."""
+        oldest = time.time() - KEPT.total_seconds()
+        for path in self._folder.glob("*"):
+            if path.stat().st_mtime < oldest:
+                path.unlink(missing_ok=True)
+
+    def _causes(self, last: SegmentManifest, now: datetime) -> Iterator[tuple[OpenedAfterReason, float]]:
+        """Why nothing was recorded since the end of `last`, in order, each for so many seconds."""
+        lasting, at = _LASTING.get(last.closed_by), last.ended_at
+        claim = self._claim
+        if claim.ended_at is None or at >= claim.began_at:
+            yield lasting or OpenedAfterReason.STOPPED, (now - at).total_seconds()
+            return
+        if lasting and at < claim.ended_at:
+            yield lasting, (claim.ended_at - at).total_seconds()
+            at = claim.ended_at
+        dead = OpenedAfterReason.STOPPED if claim.stopped else OpenedAfterReason.CRASH
+        yield dead, (claim.began_at - at).total_seconds()
+        if now - claim.began_at > STARTED_WITH_US:
+            yield OpenedAfterReason.STOPPED, (now - claim.began_at).total_seconds()
+
+    def _read(self, watch: WatchId) -> tuple[SegmentManifest, str] | None:
+        try:
+            data = self._path(watch).read_bytes()
+            return parse_manifest(data), hashlib.sha256(data).hexdigest()
+        except (OSError, ManifestError):
+            return None
+
+    def _path(self, watch: WatchId) -> Path:
+        return self._folder / f"{watch.kind}_{watch.id}{MANIFEST_SUFFIX}"
