@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recorder import sealing, wav
+from recorder.core.ledger import merged
+from recorder.doubt import Doubts
 from recorder.segment import OpenSegment, SealedSegment
 from storage import durable
 from storage.manifest import (
@@ -84,6 +86,7 @@ class Spool:
         self.folder = folder
         self._sync = durable.SharedSync()
         self._audio_format = audio_format
+        self._doubts = Doubts(self._set_aside)
         folder.mkdir(parents=True, exist_ok=True)
         self._claim = (folder / _CLAIM).open("w")
         try:
@@ -102,9 +105,13 @@ class Spool:
         """See all that was written, open segments too, onto the disk. It may take seconds.
 
         Raises:
-            OSError: the disk did not take some of it.
+            OSError: the disk did not take some of it. Each open segment is written anew when it is sealed.
         """
-        self._disk.sync()
+        try:
+            self._disk.sync()
+        except OSError:
+            self._doubts.doubt_all()
+            raise
 
     def open(self, facts: SegmentFacts) -> OpenSegment:
         """Begin a segment.
@@ -112,7 +119,10 @@ class Spool:
         Raises:
             OSError: the disk does not take it.
         """
-        return OpenSegment(self._path(facts.name, FACTS_SUFFIX), self._path(facts.name, OPEN_SUFFIX), facts)
+        path = self._path(facts.name, OPEN_SUFFIX)
+        segment = OpenSegment(self._path(facts.name, FACTS_SUFFIX), path, facts)
+        self._doubts.opened(path)
+        return segment
 
     def seal(
         self, segment: OpenSegment, facts: SegmentFacts, previous: str | None
@@ -120,10 +130,23 @@ class Spool:
         """Finish a segment, closed or not; what it says and what it holds is on the disk when this returns.
 
         `previous` is the SHA-256 (hex) of the manifest before this one, if there is one; that of this one is
-        returned with it.
+        returned with it. Where it fails, it may be tried again.
+
+        Raises:
+            AudioSetAside: what was written did not get to the disk, and cannot be written anew either.
+            OSError: the disk does not take it.
         """
         segment.wav.close()
-        return self._seal(facts, previous, self._audio_format)
+        path = self._path(facts.name, OPEN_SUFFIX)
+        if path.exists():
+            sealed = self._seal(facts, previous, self._audio_format)
+        else:
+            # It had its name already when the disk failed.
+            self._sync(self.folder)
+            manifest, data = self._sealed(path.with_suffix("")).read_manifest()
+            sealed = manifest, hashlib.sha256(data).hexdigest()
+        self._doubts.sealed(path)
+        return sealed
 
     def sealed(self) -> Iterator[SealedSegment]:
         """All finished segments, those that began first, first."""
@@ -231,7 +254,8 @@ class Spool:
             for entry in facts.ledger
             if entry.start < samples
         )
-        if samples != facts.samples:  # else it had been closed, and its facts are final
+        ledger = merged(ledger, wav.holes(path))
+        if (samples, ledger) != (facts.samples, facts.ledger):  # else it had been closed: its facts are final
             update = {"samples": samples, "ledger": ledger, "closed_by": ClosedBy.CRASH}
             facts = facts.model_copy(update=update)
         manifest, _ = self._seal(facts, None)
@@ -242,7 +266,7 @@ class Spool:
     ) -> tuple[SegmentManifest, str]:
         name = facts.name
         path = self._path(name, OPEN_SUFFIX)
-        durable.sync_file(path)
+        facts = self._doubts.see_onto_disk(path, facts)
         measure = wav.measure(path)
         with sealing.finished(path, measure, name, audio_format) as (finished, audio):
             manifest = SegmentManifest.seal(facts, audio=audio, levels=measure.levels, previous=previous)

@@ -39,6 +39,8 @@ class GapReason(StrEnum):
     """The connection stood, and less audio came than time passed."""
     LOST = "lost"
     """Sequence numbers show that packets did not arrive."""
+    DISK = "disk"
+    """The disk of the recorder did not take them, or had to give them up for what came later."""
 
 
 class OpenedAfterReason(StrEnum):
@@ -104,6 +106,15 @@ class LedgerEntry(_Record):
     start: NonNegativeInt
     samples: PositiveInt
     reason: GapReason
+
+    @property
+    def end(self) -> int:
+        """The sample just after it."""
+        return self.start + self.samples
+
+    def between(self, start: int, end: int) -> "LedgerEntry":
+        """An entry of the same reason, from sample `start` to `end` (not included)."""
+        return LedgerEntry(start=start, samples=end - start, reason=self.reason)
 
 
 class Reception(_Record):
@@ -200,7 +211,7 @@ class SegmentFacts(_Record):
         for entry in self.ledger:
             if entry.start < end:
                 raise ValueError(f"ledger entry at sample {entry.start} overlaps the one before it")
-            end = entry.start + entry.samples
+            end = entry.end
         if end > self.samples:
             raise ValueError(f"the ledger reaches sample {end} of a segment of {self.samples}")
         return self
