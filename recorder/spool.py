@@ -17,11 +17,12 @@ import contextlib
 import fcntl
 import hashlib
 import itertools
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from recorder import sealing, wav
+from recorder import dropping, sealing, wav
 from recorder.core.ledger import merged
 from recorder.doubt import Doubts
 from recorder.segment import OpenSegment, SealedSegment
@@ -138,13 +139,11 @@ class Spool:
         """
         segment.wav.close()
         path = self._path(facts.name, OPEN_SUFFIX)
-        if path.exists():
-            sealed = self._seal(facts, previous, self._audio_format)
-        else:
-            # It had its name already when the disk failed.
+        if not path.exists():  # it had its new name already when the disk failed
             self._sync(self.folder)
             manifest, data = self._sealed(path.with_suffix("")).read_manifest()
-            sealed = manifest, hashlib.sha256(data).hexdigest()
+            return manifest, hashlib.sha256(data).hexdigest()
+        sealed = self._seal(facts, previous, self._audio_format)
         self._doubts.sealed(path)
         return sealed
 
@@ -169,6 +168,11 @@ class Spool:
         segment.audio.unlink(missing_ok=True)
         self._sync(self.folder)
         segment.manifest.unlink(missing_ok=True)
+
+    def free(self) -> int:
+        """Bytes that are free on the disk, as far as this user may have them."""
+        found = os.statvfs(self.folder)
+        return found.f_bavail * found.f_frsize
 
     def set_aside(self, segment: SealedSegment) -> None:
         """Move a segment that nothing can be done with out of the way. Nothing is deleted."""
@@ -213,7 +217,9 @@ class Spool:
             if MANIFEST_SUFFIX not in suffixes:
                 raise ManifestError("this audio has no manifest")
             manifest = parse_manifest(self._path(name, MANIFEST_SUFFIX).read_bytes())
-            if AUDIO_SUFFIXES & suffixes != {manifest.audio_format.suffix}:
+            if manifest.replaces:
+                dropping.finish(self.segment(manifest), manifest)
+            elif AUDIO_SUFFIXES & suffixes != {manifest.audio_format.suffix}:
                 raise ManifestError("this audio is not, or not all, what its manifest names")
         else:
             # Facts of a segment that never began, or the manifest of one that was being discarded.

@@ -160,6 +160,18 @@ def measure(path: Path) -> Measure:
     return Measure(digest.hexdigest(), HEADER_SIZE + size, count, levels)
 
 
+def write_silent(path: Path, samples: int) -> None:
+    """Write a new file of silence that takes no room for it, and see it onto the disk."""
+    writer = WavWriter(path)
+    try:
+        writer.skip(samples)
+        writer.close()
+    finally:
+        writer.abandon()
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def holes(path: Path) -> tuple[LedgerEntry, ...]:
     """Where a file reads as silence and has nothing on the disk, in whole blocks of the file system.
 

@@ -221,11 +221,14 @@ class SegmentManifest(SegmentFacts):
     """The facts of a sealed segment with what only its file can tell.
 
     `previous` is the SHA-256 (hex) of the JSON of the manifest before this one, null at the start of a chain.
+    `replaces` is that of the manifest that this segment had before its audio was given up, by which the one
+    after it knows it; null where it has all that was recorded.
     """
 
     audio: Audio
     levels: Levels
     previous: Sha256 | None = None
+    replaces: Sha256 | None = None
 
     @property
     def audio_format(self) -> AudioFormat:
