@@ -26,6 +26,7 @@ from recorder.history import SpoolInUse
 from recorder.offload import DiskThreads, NetworkThreads
 from recorder.problems import ConfigurationError
 from recorder.rate import Rate
+from recorder.reserve import Reserve, ReserveWatch
 from recorder.spool import Spool
 from recorder.supervisor import Supervisor
 from recorder.uploader import PARALLEL, Uploader
@@ -90,6 +91,15 @@ class _Daemon:
             disk=self._disk,
             network=NetworkThreads(PARALLEL),
         )
+        self._reserve = Reserve(settings.recording.min_free)
+        self._room = ReserveWatch(
+            self._spool.free,
+            self._reserve,
+            settings.recording.when_full,
+            self._uploader,
+            clock=self._clock,
+            disk=self._disk,
+        )
 
     def close(self) -> None:
         """Let go of the disk, the spool and the store's sockets."""
@@ -105,6 +115,7 @@ class _Daemon:
             async with anyio.create_task_group() as uploading:
                 uploading.start_soon(self._uploader.run)
                 uploading.start_soon(self._sync_regularly)
+                uploading.start_soon(self._room.run)
                 async with anyio.create_task_group() as watching:
                     supervisor = Supervisor(watching, self._record)
                     watching.start_soon(self._follow_watchlist, supervisor)
@@ -131,7 +142,13 @@ class _Daemon:
                 if held_back is not None:
                     _log.error(
                         "the disk did not take all that was written",
-                        **{logs.ERROR: str(error), logs.SUPPRESSED: held_back},
+                        **{
+                            "operation": "syncfs",
+                            logs.FILE: str(self._spool.folder),
+                            logs.ERROR: str(error),
+                            logs.SUPPRESSED: held_back,
+                            "remedy": "see the kernel log; what is open is written anew when it is sealed",
+                        },
                     )
 
     async def _record(self, watch: Watch) -> None:
@@ -150,7 +167,7 @@ class _Daemon:
             watch,
             self._connector,
             core,
-            SegmentWriter(self._spool, before.manifest),
+            SegmentWriter(self._spool, self._reserve, before.manifest),
             clock=self._clock,
             rate=self._rate,
             disk=self._disk,

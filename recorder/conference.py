@@ -20,7 +20,7 @@ from recorder.core.recording import Recording
 from recorder.offload import Disk, Offload
 from recorder.rate import Rate
 from recorder.watchlist import Watch
-from recorder.writer import SegmentFailed, SegmentWriter
+from recorder.writer import SamplesMissed, SegmentFailed, SegmentWriter
 from storage.manifest import SegmentManifest
 
 PACES: Final[Mapping[Setback, Pace]] = {
@@ -34,6 +34,8 @@ NOT_LIVE_WITHIN = 5.0
 WRITE_SIZE = 8_000
 """Bytes of audio to gather before the disk is bothered: half a second, as a read brings it. What is not with
 the kernel is lost when the process dies."""
+SEAL_INTERVAL = 5.0
+"""Seconds until what the disk did not let be sealed is tried again."""
 REPEAT_INTERVAL = 60.0
 """Seconds between two log lines that say the same of one watch."""
 
@@ -73,7 +75,8 @@ class Conference:
         self._events: list[Event] = []  # for the disk, in order
         self._unwritten = 0  # bytes of audio among them
         self._urgent = False  # whether there is anything else among them
-        self._writing: Future[list[SegmentFailed]] | None = None  # the disk is at it
+        self._writing: Future[SamplesMissed | None] | None = None  # the disk is at it
+        self._missed = 0  # samples that it did not take, since it last took all
         self._seals = False  # whether what is closed is being sealed
         bound = {logs.WATCH: str(watch.watch_id)} | ({logs.NAME: watch.name} if watch.name else {})
         self._log = _log.bind(**bound)
@@ -217,29 +220,44 @@ class Conference:
             with anyio.CancelScope(shield=True):
                 await self._writing
         writing, self._writing = self._writing, None
-        for failed in writing.result():
-            self._say_closed(failed)
+        self._say_missed(writing.result())
         if self._writer.unsealed and not self._seals:
             self._seals = True
             self._beside.start_soon(self._seal)
 
     async def _seal(self) -> None:
-        """Have sealed what is closed, while the recording goes on. Begun at once, so as to be finished."""
-        with anyio.CancelScope(shield=True):
+        """Have sealed what is closed, while the recording goes on. Begun at once, so as to be finished.
+
+        What the disk does not let be sealed is tried again until we are told to stop.
+        """
+        try:
             while self._writer.unsealed:
-                for closed in await self._sealing(self._writer.seal):
+                with anyio.CancelScope(shield=True):
+                    result = await self._sealing(self._writer.seal)
+                for closed in result:
                     self._say_closed(closed)
-        self._seals = False
+                if any(isinstance(closed, SegmentFailed) for closed in result):
+                    await anyio.sleep(SEAL_INTERVAL)
+        finally:
+            self._seals = False
+
+    def _say_missed(self, missed: SamplesMissed | None) -> None:
+        if missed and missed.error:
+            self._missed += missed.samples
+            self._say_rarely(
+                "not recorded: the disk did not take it", str(missed.error), samples_missed=self._missed
+            )
+        elif self._missed and not self._writer.behind:
+            self._log.warning("recording again", samples_missed=self._missed)
+            self._missed = 0
 
     def _say_closed(self, closed: SegmentManifest | SegmentFailed) -> None:
         if isinstance(closed, SegmentFailed):
-            self._log.error(
-                "the disk did not take a segment; what it took is repaired at the next start",
-                **{
-                    logs.SEGMENT: closed.facts.name.stem,
-                    logs.ERROR: str(closed.error),
-                    "samples_lost": closed.unwritten,
-                },
+            what = "given up: the next start repairs what the disk has" if closed.given_up else "tried again"
+            self._say_rarely(
+                f"the disk did not let a segment be sealed; it is {what}",
+                str(closed.error),
+                **{logs.SEGMENT: closed.facts.name.stem},
             )
             return
         self._log.info(
@@ -268,7 +286,7 @@ class Conference:
         if held_back is not None:
             say("no stream", **{logs.STATE: setback.value, logs.REASON: reason, logs.SUPPRESSED: held_back})
 
-    def _say_rarely(self, event: str, reason: str, **values: int) -> None:
+    def _say_rarely(self, event: str, reason: str, **values: int | str) -> None:
         held_back = self._repeats.admit((event, reason), self._clock.monotonic())
         if held_back is not None:
             self._log.warning(event, **{logs.REASON: str(reason), logs.SUPPRESSED: held_back}, **values)

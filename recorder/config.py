@@ -40,6 +40,7 @@ from recorder.values import (
     ReadableFile,
     SegmentLength,
     ShardWord,
+    Size,
     WritableFolder,
     between,
     choice,
@@ -60,6 +61,15 @@ class AuthForm(StrEnum):
 
     HEADER = "header"
     QUERY = "query"
+
+
+class WhenFull(StrEnum):
+    """What is done when less than `min_free` is free on the disk of the spool."""
+
+    STOP = "stop"
+    """Nothing is recorded until there is room."""
+    DROP_OLDEST = "drop-oldest"
+    """What waits longest for its upload gives its audio up."""
 
 
 def _connect_rate(rate: float) -> float:
@@ -139,6 +149,8 @@ class RecordingSettings(_Table):
         gap_limit: the longest interruption that is filled with silence rather than ending the segment.
         idle_after: without audio for so long, a segment ends at its last sample.
         sync_interval: how often what was written is seen onto the disk: what a power cut can take.
+        min_free: bytes on the disk of the spool that recordings leave free.
+        when_full: what is done when less is free.
         drain_timeout: how long open segments may take to reach the bucket when the daemon is told to stop.
     """
 
@@ -152,6 +164,8 @@ class RecordingSettings(_Table):
     gap_limit: Annotated[Duration, between(0, 3600)] = 60.0
     idle_after: Annotated[Duration, between(1, 3600)] = 10.0
     sync_interval: Annotated[Duration, between(0.5, 3600)] = 5.0
+    min_free: Size = 512 << 20
+    when_full: Annotated[WhenFull, choice(WhenFull)] = WhenFull.STOP
     drain_timeout: Annotated[Duration, between(0, 3600)] = 30.0
 
 

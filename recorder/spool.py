@@ -16,13 +16,16 @@ Blocking. Knows no bucket and no connection.
 import contextlib
 import hashlib
 import itertools
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from recorder import sealing, wav
+from recorder import dropping, sealing, wav
 from recorder.clock import wall_clock
+from recorder.core.ledger import merged
+from recorder.doubt import Doubts
 from recorder.history import Before, Claim, History
 from recorder.segment import OpenSegment, SealedSegment
 from storage import durable
@@ -86,6 +89,7 @@ class Spool:
         self.folder = folder
         self._sync = durable.SharedSync()
         self._audio_format = audio_format
+        self._doubts = Doubts(self._set_aside)
         folder.mkdir(parents=True, exist_ok=True)
         self._claim = Claim(folder, utc)
         self._history = History(folder, self._claim)
@@ -112,9 +116,13 @@ class Spool:
         """See all that was written, open segments too, onto the disk. It may take seconds.
 
         Raises:
-            OSError: the disk did not take some of it.
+            OSError: the disk did not take some of it. Each open segment is written anew when it is sealed.
         """
-        self._disk.sync()
+        try:
+            self._disk.sync()
+        except OSError:
+            self._doubts.doubt_all()
+            raise
         self._claim.beat()
 
     def open(self, facts: SegmentFacts) -> OpenSegment:
@@ -123,7 +131,10 @@ class Spool:
         Raises:
             OSError: the disk does not take it.
         """
-        return OpenSegment(self._path(facts.name, FACTS_SUFFIX), self._path(facts.name, OPEN_SUFFIX), facts)
+        path = self._path(facts.name, OPEN_SUFFIX)
+        segment = OpenSegment(self._path(facts.name, FACTS_SUFFIX), path, facts)
+        self._doubts.opened(path)
+        return segment
 
     def seal(
         self, segment: OpenSegment, facts: SegmentFacts, previous: str | None
@@ -131,10 +142,21 @@ class Spool:
         """Finish a segment, closed or not; what it says and what it holds is on the disk when this returns.
 
         `previous` is the SHA-256 (hex) of the manifest before this one, if there is one; that of this one is
-        returned with it.
+        returned with it. Where it fails, it may be tried again.
+
+        Raises:
+            AudioSetAside: what was written did not get to the disk, and cannot be written anew either.
+            OSError: the disk does not take it.
         """
         segment.wav.close()
-        return self._seal(facts, previous, self._audio_format)
+        path = self._path(facts.name, OPEN_SUFFIX)
+        if not path.exists():  # it had its new name already when the disk failed
+            self._sync(self.folder)
+            manifest, data = self._sealed(path.with_suffix("")).read_manifest()
+            return manifest, hashlib.sha256(data).hexdigest()
+        sealed = self._seal(facts, previous, self._audio_format)
+        self._doubts.sealed(path)
+        return sealed
 
     def sealed(self) -> Iterator[SealedSegment]:
         """All finished segments, those that began first, first."""
@@ -157,6 +179,11 @@ class Spool:
         segment.audio.unlink(missing_ok=True)
         self._sync(self.folder)
         segment.manifest.unlink(missing_ok=True)
+
+    def free(self) -> int:
+        """Bytes that are free on the disk, as far as this user may have them."""
+        found = os.statvfs(self.folder)
+        return found.f_bavail * found.f_frsize
 
     def set_aside(self, segment: SealedSegment) -> None:
         """Move a segment that nothing can be done with out of the way. Nothing is deleted."""
@@ -203,7 +230,9 @@ class Spool:
             if MANIFEST_SUFFIX not in suffixes:
                 raise ManifestError("this audio has no manifest")
             manifest = parse_manifest(self._path(name, MANIFEST_SUFFIX).read_bytes())
-            if AUDIO_SUFFIXES & suffixes != {manifest.audio_format.suffix}:
+            if manifest.replaces:
+                dropping.finish(self.segment(manifest), manifest)
+            elif AUDIO_SUFFIXES & suffixes != {manifest.audio_format.suffix}:
                 raise ManifestError("this audio is not, or not all, what its manifest names")
             self._history.note_found(name, self._path(name, MANIFEST_SUFFIX))
         else:
@@ -245,7 +274,8 @@ class Spool:
             for entry in facts.ledger
             if entry.start < samples
         )
-        if samples != facts.samples:  # else it had been closed, and its facts are final
+        ledger = merged(ledger, wav.holes(path))
+        if (samples, ledger) != (facts.samples, facts.ledger):  # else it had been closed: its facts are final
             update = {"samples": samples, "ledger": ledger, "closed_by": ClosedBy.CRASH}
             facts = facts.model_copy(update=update)
         manifest, _ = self._seal(facts, self._history.last(name.watch))
@@ -256,7 +286,7 @@ class Spool:
     ) -> tuple[SegmentManifest, str]:
         name = facts.name
         path = self._path(name, OPEN_SUFFIX)
-        durable.sync_file(path)
+        facts = self._doubts.see_onto_disk(path, facts)
         measure = wav.measure(path)
         with sealing.finished(path, measure, name, audio_format) as (finished, audio):
             manifest = SegmentManifest.seal(facts, audio=audio, levels=measure.levels, previous=previous)

@@ -99,6 +99,27 @@ class Uploader:
             self._make_ready(item)
             self._changed.set()
 
+    def untried(self) -> list[SealedSegment]:
+        """See `Uploads`: of what was tried, something may be in the bucket already."""
+        untried = [item.segment for item in self._items.values() if not item.attempts]
+        return sorted(untried, key=lambda segment: segment.name.started_at)
+
+    def hold(self, segment: SealedSegment) -> bool:
+        """See `Uploads`."""
+        item = self._items.get(segment.name)
+        ready = [entry for entry in self._ready if entry[2] is not item]
+        if item is None or item.attempts or len(ready) == len(self._ready):
+            return False
+        heapq.heapify(ready)
+        self._ready = ready
+        return True
+
+    def put_back(self, segment: SealedSegment) -> None:
+        """See `Uploads`."""
+        self._items[segment.name].segment = segment
+        self._make_ready(self._items[segment.name])
+        self._changed.set()
+
     @property
     def waiting(self) -> int:
         """How many segments are not in the bucket yet, as far as is known here."""

@@ -25,6 +25,18 @@ from recorder.toml_source import reason
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?P<amount>[0-9]+(?:\.[0-9]+)?)(?P<unit>ms|s|m|h|d)")
 
+_SIZE_UNITS = (
+    {"": 1, "B": 1}
+    | {
+        f"{prefix}{infix}B": base**power
+        for infix, base in (("", 1000), ("i", 1024))
+        for power, prefix in enumerate("kMGT", 1)
+    }
+    | {"KB": 1000, "KiB": 1024}
+)
+_SIZE = re.compile(r"(?P<amount>[0-9]+(?:\.[0-9]+)?) ?(?P<unit>[A-Za-z]*)")
+_LARGEST_SIZE = 1 << 60
+
 _SEGMENT_LENGTHS = (
     5,
     10,
@@ -97,6 +109,22 @@ def format_duration(seconds: float) -> str:
             return f"{amount:.0f}{unit}"
     milliseconds = round(seconds * 1000, 6)
     return f"{milliseconds:.0f}ms" if milliseconds.is_integer() else f"{seconds!r}s"
+
+
+def parse_size(text: str) -> int:
+    """Read a size such as `1GiB`, `500MB` or `1000000`; in bytes.
+
+    Raises:
+        ValueError: it is not written like that.
+    """
+    match = _SIZE.fullmatch(text)
+    unit = _SIZE_UNITS.get(match["unit"]) if match else None
+    size = float(match["amount"]) * unit if match and unit else math.inf
+    if size > _LARGEST_SIZE or not size.is_integer():
+        raise ValueError(
+            f"{shown(text)} is not a size; write bytes, or a number and its unit (MB, GB, MiB, GiB)"
+        )
+    return int(size)
 
 
 def between(least: float, most: float) -> AfterValidator:
@@ -245,8 +273,19 @@ def _writable_folder(path: Path) -> Path:
     return path
 
 
+def _size(value: object) -> object:
+    if isinstance(value, str):
+        return parse_size(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST_SIZE:
+        raise ValueError(f'{shown(value)} is not a size; write bytes, or text with a unit, such as "1GiB"')
+    return value
+
+
 Duration = Annotated[float, BeforeValidator(_duration)]
 """Seconds; in a file a number with its unit."""
+
+Size = Annotated[int, BeforeValidator(_size)]
+"""Bytes; in a file a number of them, or text with a unit."""
 
 SegmentLength = Annotated[Duration, between(5, 86400), AfterValidator(_segment)]
 """Seconds, whole, a divisor of an hour or of a day."""

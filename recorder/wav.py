@@ -5,6 +5,7 @@ no spool, no bucket and no name.
 """
 
 import contextlib
+import errno
 import hashlib
 import io
 import math
@@ -18,7 +19,7 @@ import numpy as np
 import soundfile
 
 from recorder.core.media import SAMPLE_RATE, SAMPLE_WIDTH
-from storage.manifest import Levels
+from storage.manifest import GapReason, LedgerEntry, Levels
 
 HEADER_SIZE: Final = 44
 """Bytes before the first sample of a WAV of ours: RIFF, fmt and data, and nothing else."""
@@ -45,6 +46,9 @@ class WavWriter:
 
     The header holds the length only after `close`; until then it is the length of the file that counts.
 
+    Attributes:
+        samples: how many whole ones the disk took; where it fails in the midst of a write, the first of them.
+
     Raises:
         OSError: the file exists already or cannot be created.
     """
@@ -56,36 +60,59 @@ class WavWriter:
         try:
             self._append(_HEADER)
         except OSError:
-            self._file.close()
+            # The name must be free for the next attempt. There is nothing in it.
+            with contextlib.suppress(OSError):
+                self._file.close()
+            with contextlib.suppress(OSError):
+                path.unlink()
             raise
 
     def write(self, pcm: bytes) -> None:
         """Append 16-bit little-endian samples.
 
         Raises:
-            OSError: the disk did not take them.
+            OSError: the disk did not take all of them.
         """
-        self._append(pcm)
-        self.samples += len(pcm) // SAMPLE_WIDTH
+        taken = 0
+        try:
+            # A disk that fills up takes a part first, and says why only when asked again.
+            while taken < len(pcm):
+                taken += self._file.write(memoryview(pcm)[taken:]) or 0
+        finally:
+            self.samples += taken // SAMPLE_WIDTH
 
     def write_silence(self, samples: int) -> None:
         """Append `samples` zeros.
 
         Raises:
-            OSError: the disk did not take them.
+            OSError: the disk did not take all of them.
         """
         for left in range(samples, 0, -SAMPLE_RATE):
             self.write(_SILENCE[: left * SAMPLE_WIDTH])
+
+    def skip(self, samples: int) -> None:
+        """Go on `samples` further. What is passed over reads as zeros, and takes no room on the disk.
+
+        Raises:
+            OSError: the disk does not let it; nothing has changed.
+        """
+        end = self._offset(self.samples + samples)
+        self._file.truncate(self._offset(self.samples))  # a write that failed may have left half a sample
+        self._file.truncate(end)
+        self._file.seek(end)
+        self.samples += samples
 
     def close(self) -> None:
         """Write the final header. Not yet on the disk: that takes an fsync. Done again, it does nothing."""
         if self._file.closed:
             return
+        self._file.seek(0)
         try:
-            self._file.seek(0)
             self._append(_sized(self.samples))
-        finally:
-            self._file.close()
+        except OSError:
+            self._file.seek(self._offset(self.samples))  # what is tried again later begins there
+            raise
+        self._file.close()
 
     def abandon(self) -> None:
         """Let go of a file that the disk has failed. What has been written stays."""
@@ -95,8 +122,11 @@ class WavWriter:
     def _append(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
-            # A disk that fills up takes a part first, and says why only when asked again.
             view = view[self._file.write(view) or 0 :]
+
+    @staticmethod
+    def _offset(samples: int) -> int:
+        return HEADER_SIZE + samples * SAMPLE_WIDTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +158,63 @@ def measure(path: Path) -> Measure:
     rms = math.sqrt(energy / count) if count else 0.0
     levels = Levels(peak_dbfs=_decibels(peak), rms_dbfs=_decibels(rms))
     return Measure(digest.hexdigest(), HEADER_SIZE + size, count, levels)
+
+
+def write_silent(path: Path, samples: int) -> None:
+    """Write a new file of silence that takes no room for it, and see it onto the disk."""
+    writer = WavWriter(path)
+    try:
+        writer.skip(samples)
+        writer.close()
+    finally:
+        writer.abandon()
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def holes(path: Path) -> tuple[LedgerEntry, ...]:
+    """Where a file reads as silence and has nothing on the disk, in whole blocks of the file system.
+
+    Audio is always written, silent as it may be: what is a hole was passed over, or did not get to the disk.
+    (A file system that keeps zeros as holes, as ZFS may, calls digital silence one. It is silence, at least.)
+    """
+    found: list[LedgerEntry] = []
+    with path.open("rb", buffering=0) as file:
+        size = file.seek(0, io.SEEK_END)
+        position = HEADER_SIZE
+        while position < size and (start := file.seek(position, os.SEEK_HOLE)) < size:
+            try:
+                position = min(size, file.seek(start, os.SEEK_DATA))
+            except OSError as error:
+                if error.errno != errno.ENXIO:
+                    raise
+                position = size  # there is nothing after it
+            first, end = ((at - HEADER_SIZE) // SAMPLE_WIDTH for at in (start, position))
+            if first < end:
+                found.append(LedgerEntry(start=first, samples=end - first, reason=GapReason.DISK))
+    return tuple(found)
+
+
+def copy(path: Path, copied: Path) -> tuple[LedgerEntry, ...]:
+    """Write what can be read of a finished file to a new one, see that onto the disk, return what is lost.
+
+    Raises:
+        OSError: it cannot be read or written; `copied` may be there.
+    """
+    with path.open("rb", buffering=0) as source, copied.open("xb") as target:
+        size = source.seek(0, io.SEEK_END)
+        source.seek(HEADER_SIZE)
+        target.write(_sized((size - HEADER_SIZE) // SAMPLE_WIDTH))
+        while block := source.read(_BLOCK):
+            target.write(block)
+        # Only now: what the kernel let go of while it was copied is a hole by now.
+        lost = holes(path)
+        for entry in lost:
+            target.seek(HEADER_SIZE + entry.start * SAMPLE_WIDTH)
+            target.write(bytes(entry.samples * SAMPLE_WIDTH))
+        target.flush()
+        os.fsync(target.fileno())
+    return lost
 
 
 def repair(path: Path) -> int:

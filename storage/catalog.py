@@ -166,11 +166,11 @@ def _select(names: list[SegmentName], start: datetime | None, end: datetime | No
 def _orphans(read: Iterable[_Read]) -> frozenset[SegmentName]:
     """Segments that came after another one than is there: a whole segment, manifest and all, is missing."""
     orphans = set()
-    last_of: dict[str, str] = {}
+    last_of: dict[str, set[str | None]] = {}
     for manifest, sha256 in read:
         before = last_of.get(manifest.recorder)
-        last_of[manifest.recorder] = sha256
-        if before is not None and manifest.previous not in {None, before}:
+        last_of[manifest.recorder] = {sha256, manifest.replaces, None}
+        if before is not None and manifest.previous not in before:
             orphans.add(manifest.name)
     return frozenset(orphans)
 

@@ -39,6 +39,8 @@ class GapReason(StrEnum):
     """The connection stood, and less audio came than time passed."""
     LOST = "lost"
     """Sequence numbers show that packets did not arrive."""
+    DISK = "disk"
+    """The disk of the recorder did not take them, or had to give them up for what came later."""
 
 
 class OpenedAfterReason(StrEnum):
@@ -108,6 +110,15 @@ class LedgerEntry(_Record):
     start: NonNegativeInt
     samples: PositiveInt
     reason: GapReason
+
+    @property
+    def end(self) -> int:
+        """The sample just after it."""
+        return self.start + self.samples
+
+    def between(self, start: int, end: int) -> "LedgerEntry":
+        """An entry of the same reason, from sample `start` to `end` (not included)."""
+        return LedgerEntry(start=start, samples=end - start, reason=self.reason)
 
 
 class Reception(_Record):
@@ -204,7 +215,7 @@ class SegmentFacts(_Record):
         for entry in self.ledger:
             if entry.start < end:
                 raise ValueError(f"ledger entry at sample {entry.start} overlaps the one before it")
-            end = entry.start + entry.samples
+            end = entry.end
         if end > self.samples:
             raise ValueError(f"the ledger reaches sample {end} of a segment of {self.samples}")
         return self
@@ -214,11 +225,14 @@ class SegmentManifest(SegmentFacts):
     """The facts of a sealed segment with what only its file can tell.
 
     `previous` is the SHA-256 (hex) of the JSON of the manifest before this one, null at the start of a chain.
+    `replaces` is that of the manifest that this segment had before its audio was given up, by which the one
+    after it knows it; null where it has all that was recorded.
     """
 
     audio: Audio
     levels: Levels
     previous: Sha256 | None = None
+    replaces: Sha256 | None = None
 
     @property
     def audio_format(self) -> AudioFormat:

@@ -17,12 +17,13 @@ from recorder.config import (
     RecordingSettings,
     StorageSettings,
     VoipbinSettings,
+    WhenFull,
     fit_recorder,
     load_settings,
 )
 from recorder.core.media import CodecChoice, Encapsulation
 from recorder.shard import Shard
-from recorder.values import format_duration, parse_duration
+from recorder.values import format_duration, parse_duration, parse_size
 from storage.names import AudioFormat, WatchId, WatchKind, check_recorder
 from tests.recorder.configurations import (
     ACCESSKEY,
@@ -86,6 +87,31 @@ def test_any_other_text_is_refused_as_a_duration(text: str) -> None:
         parse_duration(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("0", 0), ("1000000", 10**6), ("7B", 7), ("500MB", 5 * 10**8), ("1.5 GiB", 3 << 29), ("2kB", 2000)],
+)
+def test_a_size_is_a_number_of_bytes_or_one_with_a_unit(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-1", "1gb", "1 Gib", "9" * 400, "1e9", "ten", "1GB\n"])
+def test_any_other_text_is_refused_as_a_size(text: str) -> None:
+    with pytest.raises(ValueError, match="write bytes, or a number and its unit"):
+        parse_size(text)
+
+
+def test_a_size_may_be_a_number_in_the_file_and_nothing_else_is_taken(tmp_path: Path) -> None:
+    def least(value: str) -> Path:
+        return write_configuration(
+            tmp_path, CONFIG.replace("[recording]", f"[recording]\nmin_free = {value}")
+        )
+
+    assert load_settings(least("1048576"), ENVIRON).recording.min_free == 1 << 20
+    for value in ("-1", "1.5", "true", '"much"', "[1]"):
+        assert "recording.min_free: " in str(refusal(least(value)))
+
+
 @given(st.text())
 @example("")
 @example("_host_")
@@ -119,6 +145,8 @@ def test_what_is_not_written_has_its_default(tmp_path: Path) -> None:
         gap_limit=60,
         idle_after=10,
         sync_interval=5,
+        min_free=512 * 1024 * 1024,
+        when_full=WhenFull.STOP,
         drain_timeout=30,
     )
     assert settings.storage == StorageSettings(url="s3://bucket/prefix", endpoint_url=None, region=None)
@@ -151,6 +179,8 @@ def test_every_key_is_taken(tmp_path: Path) -> None:
         gap_limit = "0s"
         idle_after = "1500ms"
         sync_interval = "10s"
+        min_free = "1.5GB"
+        when_full = "drop-oldest"
         drain_timeout = "1m"
         [storage]
         url = "file://{tmp_path}/store"
@@ -178,6 +208,8 @@ def test_every_key_is_taken(tmp_path: Path) -> None:
         gap_limit=0,
         idle_after=1.5,
         sync_interval=10,
+        min_free=1_500_000_000,
+        when_full=WhenFull.DROP_OLDEST,
         drain_timeout=60,
     )
     assert settings.storage == StorageSettings(

@@ -2,12 +2,10 @@
 
 import hashlib
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 import soundfile
@@ -18,6 +16,7 @@ from recorder.wav import repair
 from storage.manifest import ClosedBy, GapReason, LedgerEntry, SegmentFacts, SegmentManifest, WatchFacts
 from storage.names import AudioFormat, WatchKind
 from tests.recorder.disk import disk_of
+from tests.recorder.moments import MOMENTS
 
 PCM = bytes(range(256)) * 50
 SAMPLES = len(PCM) // 2
@@ -145,39 +144,6 @@ def test_formats_may_be_mixed(tmp_path: Path) -> None:
 
 
 # Death at any moment
-
-
-class Moments:
-    """Copies a folder whenever a file of it is about to be opened, renamed or removed: each a death there."""
-
-    def __init__(self) -> None:
-        self._folder: Path | None = None
-        self._copies: list[Path] = []
-        sys.addaudithook(self._note)
-
-    def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
-        folder = self._folder
-        if folder is None or event not in {"open", "os.rename", "os.remove", "os.truncate"}:
-            return
-        if not str(arguments[0]).startswith(str(folder)):
-            return
-        self._folder = None  # what follows opens files as well
-        copy = folder.with_name(f"{folder.name}-{len(self._copies)}")
-        shutil.copytree(folder, copy)
-        self._copies.append(copy)
-        self._folder = folder
-
-    def of(self, folder: Path, action: Callable[[], object]) -> list[Path]:
-        self._folder, self._copies = folder, []
-        try:
-            action()
-        finally:
-            self._folder = None
-        return self._copies
-
-
-MOMENTS = Moments()
-"""Only one: an audit hook stays for good."""
 
 
 def moments_of_sealing(tmp_path: Path) -> list[Path]:
