@@ -15,6 +15,9 @@ Arguments = TypeVarTuple("Arguments")
 
 LARGEST_HOP = 64
 """Disk calls that go to a thread together. One that is slow holds up the others of its hop, and no more."""
+MOST_ABANDONED = 16
+"""Network calls that nobody waits for any more and that have not ended. A store ends them at their deadline,
+but not every library and not every file system lets itself be interrupted."""
 PATIENT = 10
 """What the nice value of all threads here is raised by. Hundreds of segments end at the same moment: what has
 to be done for them takes what receiving leaves of the processor."""
@@ -37,21 +40,41 @@ class Disk(Offload, Protocol):
 class NetworkThreads:
     """Network calls, at most `threads` at a time, the others in order.
 
-    A call whose caller is cancelled is abandoned: one that hangs in the network must hold up nobody.
+    A call whose caller is cancelled is abandoned: one that hangs in the network must hold up nobody. Of those
+    there are never more than `abandoned`: then the next call waits until one of them has ended.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, *, abandoned: int = MOST_ABANDONED) -> None:
         self._limiter = anyio.CapacityLimiter(threads)
+        self._most = threads + abandoned
+        self._running = 0
+        self._one_less = anyio.Event()
 
     async def __call__(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
         """See `Offload`."""
         async with self._limiter:
+            while self._running >= self._most:
+                await self._one_less.wait()
             loop = asyncio.get_running_loop()
             asked = _Call(call, arguments, loop.create_future())
             # A daemon thread: the interpreter does not wait for it when the process ends.
-            threading.Thread(target=_perform_patiently, args=([asked], loop), daemon=True).start()
+            thread = threading.Thread(target=self._perform, args=(asked, loop), name="network", daemon=True)
+            thread.start()
+            self._running += 1
             result: Result = await asked.answer
             return result
+
+    def _perform(self, asked: "_Call", loop: asyncio.AbstractEventLoop) -> None:
+        _be_patient()
+        asked.perform()
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits
+            loop.call_soon_threadsafe(self._end, asked)
+
+    def _end(self, asked: "_Call") -> None:
+        self._running -= 1
+        self._one_less.set()
+        self._one_less = anyio.Event()
+        asked.settle()
 
 
 class DiskThreads:
@@ -116,6 +139,12 @@ class _Call:
         self.result: Any = None
         self.error: BaseException | None = None
 
+    def perform(self) -> None:
+        try:
+            self.result = self.call(*self.arguments)
+        except Exception as error:  # noqa: BLE001  it is raised where the call was asked for
+            self.error = error
+
     def settle(self) -> None:
         """Answer whoever still waits."""
         if self.answer.done():
@@ -133,17 +162,9 @@ def _be_patient() -> None:
     os.setpriority(os.PRIO_PROCESS, thread, min(nice, 19))
 
 
-def _perform_patiently(calls: list[_Call], loop: asyncio.AbstractEventLoop) -> None:
-    _be_patient()
-    _perform(calls, loop)
-
-
 def _perform(calls: list[_Call], loop: asyncio.AbstractEventLoop) -> None:
     for call in calls:
-        try:
-            call.result = call.call(*call.arguments)
-        except Exception as error:  # noqa: BLE001  it is raised where the call was asked for
-            call.error = error
+        call.perform()
     with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits
         loop.call_soon_threadsafe(_settle, calls)
 

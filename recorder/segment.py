@@ -27,6 +27,14 @@ class SealedSegment:
         """The object key of the audio."""
         return self.name.audio_key_as(self.audio_format)
 
+    def size(self) -> int:
+        """Bytes of the audio. Blocking.
+
+        Raises:
+            OSError: it is gone, or the disk fails.
+        """
+        return self.audio.stat().st_size
+
     def read_manifest(self) -> tuple[SegmentManifest, bytes]:
         """The manifest, and the very bytes of it.
 

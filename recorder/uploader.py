@@ -1,17 +1,13 @@
 """Drains the spool into the bucket: audio, manifest, read back, discard. Knows no audio format.
 
 A segment exists in the bucket exactly when its manifest does, so the audio goes first. A local copy goes only
-after the bucket has been read back equal. What fails is tried again for ever, each segment at a pace of its
-own, so that one that is always refused holds up no other; while the store is away, one segment asks for all.
+after the bucket has been read back equal. What fails is tried again for ever; whose turn it is, `backlog`
+knows.
 """
 
 import hashlib
-import heapq
-import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
 import anyio
@@ -19,14 +15,15 @@ import structlog
 from anyio.abc import TaskGroup
 
 from recorder import logs
+from recorder.backlog import Backlog, Item
 from recorder.clock import Clock
-from recorder.core.backoff import Backoff, Pace
+from recorder.core.backoff import Pace
 from recorder.offload import Offload
 from recorder.segment import SealedSegment
 from recorder.spool import Spool
+from storage import deadline
 from storage.errors import ObjectConflict, ObjectNotFound, StoreError, StoreRejected, StoreUnavailable
 from storage.manifest import ManifestError
-from storage.names import SegmentName
 from storage.store import ObjectStore
 
 MANIFEST_TYPE: Final = "application/json"
@@ -34,31 +31,23 @@ MANIFEST_TYPE: Final = "application/json"
 UNAVAILABLE: Final = Pace(floor=0.5, base=2.0, cap=60.0)
 REFUSED: Final = Pace(floor=5.0, base=20.0, cap=300.0)
 ATTEMPT_TIMEOUT = 120.0
-"""Seconds for one segment, put and read back. A store that hangs must not count as one that is slow."""
+"""Seconds for one segment, put and read back, and a second more for each `SLOWEST` bytes of it. A store that
+hangs must not count as one that is slow."""
+SLOWEST = 16_000
+"""Bytes a second: what a stream brings. A link that takes less never catches up."""
+_GRACE = 5.0
+"""Seconds in which an attempt whose time is up may end by itself, before it is left to itself."""
 _READ_SIZE = 1 << 20
 PARALLEL = 4
 """Segments under way at once. Some stores throttle at two or three; a restart after an outage wants more."""
+SHARE = PARALLEL - 1
+"""Segments of one watch under way at once: each of them may take all the time that there is."""
 LOOK_INTERVAL = 300.0
 """Seconds after which the spool is listed again, for what a person has put back into it."""
 REPEAT_INTERVAL = 60.0
 """Seconds between two log lines that say the same."""
 
 _log = structlog.stdlib.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class _Item:
-    """A sealed segment and how its upload stands."""
-
-    segment: SealedSegment
-    due: float = 0.0
-    attempts: int = 0
-    backoff: Backoff = field(default_factory=Backoff)
-
-    @property
-    def stem(self) -> str:
-        """The name of the segment: what tells apart two that are due at the same moment."""
-        return self.segment.name.spool_stem
 
 
 class Uploader:
@@ -79,51 +68,36 @@ class Uploader:
         self._clock = clock
         self._disk = disk
         self._network = network
-        self._chance = chance
-        self._items: dict[SegmentName, _Item] = {}  # each of them is under way or on one of two heaps:
-        self._ready: list[tuple[datetime, str, _Item]] = []  # to be begun, the oldest first
-        self._later: list[tuple[float, str, _Item]] = []  # when they are due, the next one first
+        self._backlog = Backlog(SHARE, chance)
         self._under_way = 0
         self._look_at = 0.0  # monotonic seconds
         self._changed = anyio.Event()  # something was sealed, or an attempt has ended
         self._one_less = anyio.Event()  # a segment has left the list
-        self._reachable = True
-        self._outage = Backoff()
-        self._closed_until = 0.0  # monotonic seconds; while the store is away
         self._repeats = logs.Repeats(REPEAT_INTERVAL)
 
     def add(self, segment: SealedSegment) -> None:
         """Say that a segment was sealed. One that is known already is not taken twice."""
-        if segment.name not in self._items:
-            item = self._items[segment.name] = _Item(segment)
-            self._make_ready(item)
+        if segment.name not in self._backlog:
+            self._backlog.add(segment)
             self._changed.set()
 
     def untried(self) -> list[SealedSegment]:
         """See `Uploads`: of what was tried, something may be in the bucket already."""
-        untried = [item.segment for item in self._items.values() if not item.attempts]
-        return sorted(untried, key=lambda segment: segment.name.started_at)
+        return self._backlog.untried()
 
     def hold(self, segment: SealedSegment) -> bool:
         """See `Uploads`."""
-        item = self._items.get(segment.name)
-        ready = [entry for entry in self._ready if entry[2] is not item]
-        if item is None or item.attempts or len(ready) == len(self._ready):
-            return False
-        heapq.heapify(ready)
-        self._ready = ready
-        return True
+        return self._backlog.hold(segment.name)
 
     def put_back(self, segment: SealedSegment) -> None:
         """See `Uploads`."""
-        self._items[segment.name].segment = segment
-        self._make_ready(self._items[segment.name])
+        self._backlog.put_back(segment)
         self._changed.set()
 
     @property
     def waiting(self) -> int:
         """How many segments are not in the bucket yet, as far as is known here."""
-        return len(self._items)
+        return len(self._backlog)
 
     async def run(self) -> None:
         """Upload for ever. Ends only by cancellation; what is not uploaded stays in the spool."""
@@ -139,12 +113,10 @@ class Uploader:
 
     async def drain(self) -> None:
         """Return when everything that is sealed has been uploaded. To be given a deadline by the caller."""
-        self._closed_until = 0.0
-        while self._later:
-            self._advance(self._later[0][0])
+        self._backlog.hurry()
         self._changed.set()
         await self._look()
-        while self._items:
+        while self._backlog:
             self._one_less = anyio.Event()
             await self._one_less.wait()
 
@@ -154,47 +126,37 @@ class Uploader:
         What has left the spool since it was listed has been dealt with, and must not come back.
         """
         for segment in await self._disk(lambda: list(self._spool.sealed())):
-            if segment.name not in self._items and segment.audio.exists():
+            if segment.name not in self._backlog and segment.audio.exists():
                 self.add(segment)
 
-    def _advance(self, now: float) -> None:
-        """Make ready what is due by `now`."""
-        while self._later and self._later[0][0] <= now:
-            _, _, item = heapq.heappop(self._later)
-            self._make_ready(item)
-
-    def _make_ready(self, item: _Item) -> None:
-        heapq.heappush(self._ready, (item.segment.name.started_at, item.stem, item))
-
     def _start(self, tasks: TaskGroup) -> float:
-        """Start what is due and return the seconds until something else is."""
+        """Start whose turn it is and return the seconds until it may be another's."""
         now = self._clock.monotonic()
-        self._advance(now)
-        if self._ready and now < self._closed_until:
-            return self._closed_until - now
-        parallel = PARALLEL if self._reachable else 1
-        while self._ready and self._under_way < parallel:
-            _, _, item = heapq.heappop(self._ready)
+        while self._under_way < PARALLEL:
+            item = self._backlog.take(now)
+            if item is None:
+                break
             self._under_way += 1
             tasks.start_soon(self._attend, item)
-        return self._later[0][0] - now if self._later else math.inf
+        return self._backlog.wait(now) if self._under_way < PARALLEL else LOOK_INTERVAL
 
-    async def _attend(self, item: _Item) -> None:
+    async def _attend(self, item: Item) -> None:
         """One attempt at one segment, and what follows from it."""
-        item.attempts += 1
         started = self._clock.monotonic()
+        limit = ATTEMPT_TIMEOUT
         try:
-            with anyio.fail_after(ATTEMPT_TIMEOUT):
-                await self._network(_upload, self._store, item.segment)
+            limit += await self._disk(item.segment.size) / SLOWEST
+            with anyio.fail_after(limit + _GRACE):
+                await self._network(_upload, self._store, item.segment, limit)
             await self._finish(item, self._clock.monotonic() - started)
         except (ObjectConflict, ManifestError) as error:
             await self._quarantine(item, str(error))
         except StoreRejected as error:
             self._postpone(item, REFUSED, str(error))
         except StoreError as error:
-            self._close(item, str(error))
+            self._postpone(item, UNAVAILABLE, str(error))
         except TimeoutError:
-            self._close(item, f"the store took longer than {ATTEMPT_TIMEOUT:g} s")
+            self._postpone(item, UNAVAILABLE, f"the store took longer than {limit:.0f} s")
         except OSError as error:
             self._spool_failed(item, error)
         except Exception:  # noqa: BLE001  whatever it is, recording must not end over it
@@ -202,24 +164,27 @@ class Uploader:
             self._postpone(item, REFUSED, "an error nobody expected")
         finally:
             self._under_way -= 1
-            if item.segment.name in self._items:
-                heapq.heappush(self._later, (item.due, item.stem, item))
             self._changed.set()
 
-    def _spool_failed(self, item: _Item, error: OSError) -> None:
+    def _spool_failed(self, item: Item, error: OSError) -> None:
         if item.segment.audio.exists():
             self._postpone(item, UNAVAILABLE, f"the spool failed: {error}")
         else:
-            self._forget(item)
+            self._drop(item)
             _log.error("segment gone before it was uploaded", **{logs.FILE: str(item.segment.audio)})
 
-    async def _finish(self, item: _Item, seconds: float) -> None:
-        """The bucket has it: let the local copy go, and only then forget about it."""
-        await self._disk(self._spool.discard, item.segment)
-        self._forget(item)
-        if not self._reachable:
-            self._reachable = True
-            self._outage = Backoff()
+    async def _finish(self, item: Item, seconds: float) -> None:
+        """The bucket has it: let the local copy go, and only then forget about it.
+
+        If it does not go now, the spool will be listed again and it again be put where it is already.
+        """
+        try:
+            await self._disk(self._spool.discard, item.segment)
+        except OSError as error:
+            _log.error("an uploaded segment cannot be removed from the spool", **{logs.ERROR: str(error)})
+        was_away = self._backlog.succeeded(item)
+        self._one_less.set()
+        if was_away:
             _log.info("store reachable again", **{logs.STORE: self._store.url})
         _log.info(
             "segment uploaded",
@@ -227,36 +192,29 @@ class Uploader:
                 logs.KEY: item.segment.audio_key,
                 logs.SECONDS: round(seconds, 3),
                 logs.ATTEMPT: item.attempts,
-                "waiting": len(self._items),
+                "waiting": len(self._backlog),
             },
         )
 
-    async def _quarantine(self, item: _Item, reason: str) -> None:
+    async def _quarantine(self, item: Item, reason: str) -> None:
         try:
             await self._disk(self._spool.set_aside, item.segment)
         except OSError as error:
             self._postpone(item, REFUSED, f"{reason}; and it cannot be set aside: {error}")
             return
-        self._forget(item)
+        self._drop(item)
         _log.error(
             "segment set aside: it cannot be uploaded, and a person must look at it",
             **{logs.FILE: str(item.segment.audio), logs.ERROR: reason},
         )
 
-    def _forget(self, item: _Item) -> None:
-        del self._items[item.segment.name]
+    def _drop(self, item: Item) -> None:
+        self._backlog.dropped(item)
         self._one_less.set()
 
-    def _close(self, item: _Item, reason: str) -> None:
-        """The store is away, or this segment alone is unlucky: let another one ask, after a while."""
-        self._postpone(item, UNAVAILABLE, reason)
-        self._reachable = False
-        self._closed_until = self._clock.monotonic() + self._outage.delay(UNAVAILABLE, self._chance())
-
-    def _postpone(self, item: _Item, pace: Pace, reason: str) -> None:
-        delay = item.backoff.delay(pace, self._chance())
+    def _postpone(self, item: Item, pace: Pace, reason: str) -> None:
         now = self._clock.monotonic()
-        item.due = now + delay
+        delay = self._backlog.failed(item, pace, now)
         # By kind, not by text: that has the key in it.
         held_back = self._repeats.admit(pace, now)
         if held_back is not None:
@@ -269,13 +227,13 @@ class Uploader:
                     logs.ATTEMPT: item.attempts,
                     logs.DELAY: round(delay, 1),
                     logs.SUPPRESSED: held_back,
-                    "waiting": len(self._items),
+                    "waiting": len(self._backlog),
                 },
             )
 
 
-def _upload(store: ObjectStore, segment: SealedSegment) -> None:
-    """Put a segment into a store and see that it is there. Blocking.
+def _upload(store: ObjectStore, segment: SealedSegment, limit: float) -> None:
+    """Put a segment into a store and see that it is there, within `limit` seconds. Blocking.
 
     Raises:
         StoreError: it did not get there, or not whole.
@@ -285,10 +243,11 @@ def _upload(store: ObjectStore, segment: SealedSegment) -> None:
     manifest, data = segment.read_manifest()
     digest = hashlib.sha256(data).hexdigest()
     name, content_type = segment.name, segment.audio_format.content_type
-    store.put(segment.audio_key, segment.audio, sha256=manifest.audio.sha256, content_type=content_type)
-    store.put(name.manifest_key, data, sha256=digest, content_type=MANIFEST_TYPE)
-    _read_back(store, segment.audio_key, manifest.audio.size, manifest.audio.sha256)
-    _read_back(store, name.manifest_key, len(data), digest)
+    with deadline.within(limit):
+        store.put(segment.audio_key, segment.audio, sha256=manifest.audio.sha256, content_type=content_type)
+        store.put(name.manifest_key, data, sha256=digest, content_type=MANIFEST_TYPE)
+        _read_back(store, segment.audio_key, manifest.audio.size, manifest.audio.sha256)
+        _read_back(store, name.manifest_key, len(data), digest)
 
 
 def _read_back(store: ObjectStore, key: str, size: int, sha256: str) -> None:

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
+from storage import deadline
 from storage.errors import ObjectConflict, ObjectNotFound, StoreRejected, StoreUnavailable
 from storage.s3errors import RangeUnsatisfiable, TakenAlready, UnknownCondition, translated
+from storage.s3session import Session
 from storage.store import ObjectStat, check_key
 from storage.streams import RangeReader, open_source
 
@@ -70,11 +73,7 @@ class S3Store:
         self.conditional_put: bool | None = None
         """Whether the store refuses to overwrite when asked to; None until the first `put` has shown it."""
         config = Config(
-            connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=READ_TIMEOUT,
             retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
-            max_pool_connections=CONNECTIONS,
-            tcp_keepalive=True,
             # The default sends checksums as aws-chunked trailers over https. Three stores of five answer 411,
             # and two others were seen to store the chunk framing inside the object.
             request_checksum_calculation="when_required",
@@ -83,7 +82,8 @@ class S3Store:
             s3={"addressing_style": "path" if endpoint_url else "auto"},
         )
         with translated("open", self.url):
-            self._client: Any = boto3.session.Session().client(
+            settings = botocore.session.get_session()
+            self._client: Any = boto3.session.Session(botocore_session=settings).client(
                 "s3",
                 endpoint_url=endpoint_url,
                 region_name=region,
@@ -92,6 +92,13 @@ class S3Store:
                 verify=str(ca_file) if ca_file else None,
                 config=config,
             )
+            self._session = Session(
+                verify=str(ca_file) if ca_file else settings.get_config_variable("ca_bundle"),
+                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                connections=CONNECTIONS,
+                url=self._client.meta.endpoint_url,
+            )
+        self._client.meta.events.register("before-send.s3", self._session.answer)
 
     @property
     def url(self) -> str:
@@ -237,6 +244,7 @@ class S3Store:
     def close(self) -> None:
         """See `ObjectStore`."""
         self._client.close()
+        self._session.close()
 
     def _at(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._prefix + key}
@@ -246,8 +254,14 @@ class S3Store:
 
     @contextmanager
     def _errors(self, operation: str, key: str) -> Iterator[None]:
-        with translated(operation, self._describe(key)):
-            yield
+        place = self._describe(key)
+        deadline.check(f"{operation} {place}")
+        try:
+            with translated(operation, place):
+                yield
+        except StoreUnavailable:
+            deadline.check(f"{operation} {place}")  # else it would be said that the store has cut it
+            raise
 
 
 def _hexadecimal(checksum: str) -> str | None:
