@@ -42,8 +42,8 @@ class OpenSegment:
 
     def __init__(self, facts_path: Path, audio_path: Path, facts: SegmentFacts) -> None:
         self._facts_path = facts_path
-        # These get to the disk with the audio that they tell of, at the next sync of the spool.
-        durable.replace_file(facts_path, format_manifest(facts))
+        # Before the audio: the kernel may see that onto the disk on its own, and alone it says nothing.
+        self.note(facts)
         self.wav = wav.WavWriter(audio_path)
 
     def note(self, facts: SegmentFacts) -> None:
