@@ -17,6 +17,7 @@ import structlog
 import watchfiles
 
 from recorder import __version__, limits, logs
+from recorder.claim import SpoolInUse
 from recorder.clock import Clock
 from recorder.conference import Conference
 from recorder.config import Settings
@@ -26,7 +27,7 @@ from recorder.offload import DiskThreads, NetworkThreads
 from recorder.problems import ConfigurationError
 from recorder.rate import Rate
 from recorder.reserve import Reserve, ReserveWatch
-from recorder.spool import Spool, SpoolInUse
+from recorder.spool import Spool
 from recorder.supervisor import Supervisor
 from recorder.uploader import PARALLEL, Uploader
 from recorder.watchlist import Watch, WatchList, load_watchlist

@@ -14,7 +14,6 @@ Blocking. Knows no bucket and no connection.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import itertools
 import os
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recorder import dropping, sealing, wav
+from recorder.claim import Claim
 from recorder.core.ledger import merged
 from recorder.doubt import Doubts
 from recorder.segment import OpenSegment, SealedSegment
@@ -42,7 +42,6 @@ AUDIO_SUFFIXES = frozenset(audio_format.suffix for audio_format in AudioFormat)
 OPEN_SUFFIX = AudioFormat.WAV.suffix + ".open"
 FACTS_SUFFIX = ".facts"
 QUARANTINE = "quarantine"
-_CLAIM = ".claim"
 _SUFFIXES = (OPEN_SUFFIX, *AUDIO_SUFFIXES, FACTS_SUFFIX, MANIFEST_SUFFIX)
 
 
@@ -69,10 +68,6 @@ class Recovery:
     postponed: tuple[OSError, ...] = ()
 
 
-class SpoolInUse(Exception):
-    """Another daemon uses the folder."""
-
-
 class Spool:
     """One folder on one disk, which only one daemon uses.
 
@@ -89,17 +84,12 @@ class Spool:
         self._audio_format = audio_format
         self._doubts = Doubts(self._set_aside)
         folder.mkdir(parents=True, exist_ok=True)
-        self._claim = (folder / _CLAIM).open("w")
-        try:
-            fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._claim.close()
-            raise SpoolInUse(f"another recorder uses the spool {folder}; give each its own") from None
+        self._claim = Claim(folder)
         self._disk = durable.FileSystem(folder)
 
     def release(self) -> None:
         """Let another daemon use the folder. The kernel does so too when the process dies."""
-        self._claim.close()
+        self._claim.release()
         self._disk.close()
 
     def sync(self) -> None:
@@ -143,6 +133,8 @@ class Spool:
             self._sync(self.folder)
             manifest, data = self._sealed(path.with_suffix("")).read_manifest()
             return manifest, hashlib.sha256(data).hexdigest()
+        if segment.doubtful:
+            self._doubts.doubt(path)
         sealed = self._seal(facts, previous, self._audio_format)
         self._doubts.sealed(path)
         return sealed
@@ -197,6 +189,8 @@ class Spool:
             except OSError as error:
                 # A disk that is full or failing: what is sealed can still be uploaded, and may make room.
                 postponed.append(error)
+        if not postponed:
+            self._claim.in_order()
         return Recovery(tuple(recovered), tuple(quarantined), tuple(postponed))
 
     def _recover(self, stem: str, suffixes: frozenset[str]) -> Iterator[SegmentManifest]:
@@ -260,7 +254,7 @@ class Spool:
             for entry in facts.ledger
             if entry.start < samples
         )
-        ledger = merged(ledger, wav.holes(path))
+        ledger = merged(merged(ledger, wav.holes(path)), wav.torn(path) if self._claim.booted else ())
         if (samples, ledger) != (facts.samples, facts.ledger):  # else it had been closed: its facts are final
             update = {"samples": samples, "ledger": ledger, "closed_by": ClosedBy.CRASH}
             facts = facts.model_copy(update=update)

@@ -157,7 +157,7 @@ class UnbrokenSegment:
             self._open.note(self._known())
         if self.behind:
             hole = self._hole()
-            self._open.wav.skip(hole.samples)
+            self._open.skip(hole.samples)
             self._holes = merged(self._holes, (hole,))
         self._ask_at = _PAUSED_PATIENCE if self._paused else 0
         return self._open
