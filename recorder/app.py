@@ -17,12 +17,12 @@ import structlog
 import watchfiles
 
 from recorder import __version__, limits, logs
+from recorder.claim import SpoolInUse
 from recorder.clock import Clock
 from recorder.conference import Conference
 from recorder.config import Settings
 from recorder.core.recording import Recording, RecordingSettings
 from recorder.core.segmenter import Identity
-from recorder.history import SpoolInUse
 from recorder.offload import DiskThreads, NetworkThreads
 from recorder.problems import ConfigurationError
 from recorder.rate import Rate

@@ -83,17 +83,27 @@ class Conference:
 
     async def run(self) -> None:
         """Record. Ends only by cancellation; the open segment is sealed before that is passed on."""
-        async with anyio.create_task_group() as self._beside:
-            try:
-                while True:
-                    await self._take_turn()
-                    setback, at_least = await self._stream()
-                    delay = at_least + self._backoff.delay(PACES[setback], self._chance())
-                    await self._pause_until(self._clock.monotonic() + delay)
-            finally:
+        try:
+            async with anyio.create_task_group() as self._beside:
+                try:
+                    await self._repeat()
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        self._take(self._recording.finish(self._clock.monotonic()))
+                        await self._write()
+        finally:
+            if self._writer.unsealed:
                 with anyio.CancelScope(shield=True):
-                    self._take(self._recording.finish(self._clock.monotonic()))
-                    await self._write()
+                    for failed in await self._disk(self._writer.abandon):
+                        self._say_closed(failed)
+
+    async def _repeat(self) -> None:
+        """Stream after stream, for ever."""
+        while True:
+            await self._take_turn()
+            setback, at_least = await self._stream()
+            delay = at_least + self._backoff.delay(PACES[setback], self._chance())
+            await self._pause_until(self._clock.monotonic() + delay)
 
     async def _stream(self) -> tuple[Setback, float]:
         """Open one stream and record it to its end; return what to do next and how long to wait at least."""

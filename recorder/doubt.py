@@ -44,6 +44,10 @@ class Doubts:
         """It is finished, and on the disk."""
         self._open.discard(path)
 
+    def doubt(self, path: Path) -> None:
+        """A sync of this file has failed."""
+        self._doubtful.add(path)
+
     def doubt_all(self) -> None:
         """A sync of the disk has failed: any open file may have lost something."""
         self._doubtful |= self._open.copy()

@@ -1,24 +1,21 @@
 """What outlives the process beside its segments: the last manifest of each watch, and when we last lived.
 
     .last/KIND_ID.json  another name of the manifest that was sealed last, which stays when the segment goes
-    .claim              locked while a daemon lives; its time is when that was last known, and its content
-                        says whether it was told to stop
 
-From these the first segment after a restart accounts for the time since the one before it, and names that
-one's manifest. They are hints: without them a recording begins anew, and nothing is lost. Blocking. Knows the
-spool's folder, and none of its states.
+From it and the claim the first segment after a restart accounts for the time since the one before it, and
+names that one's manifest. They are hints: without them a recording begins anew, and nothing is lost.
+Blocking. Knows the spool's folder, and none of its states.
 """
 
-import fcntl
 import hashlib
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from recorder.claim import Claim
 from recorder.core.absence import Past
 from storage import durable
 from storage.manifest import (
@@ -36,66 +33,12 @@ KEPT: Final = timedelta(days=30)
 STARTED_WITH_US: Final = timedelta(minutes=1)
 """A watch that begins later than this after us was not watched until then."""
 
-_CLAIM = ".claim"
-_STOPPED = b"stopped\n"
 _LASTING: Final = {
     ClosedBy.IDLE: OpenedAfterReason.IDLE,
     ClosedBy.DISCONNECTED: OpenedAfterReason.DISCONNECTED,
     ClosedBy.STOPPED: OpenedAfterReason.STOPPED,
 }
 """What went on after a segment had ended so. After the others, audio was to follow at once."""
-
-
-class SpoolInUse(Exception):
-    """Another daemon uses the folder."""
-
-
-class Claim:
-    """A folder that is ours while we live, and what it says of the life before.
-
-    Attributes:
-        utc: the wall clock.
-        began_at: UTC since when it is ours.
-        ended_at: UTC when the life before was last known to go on; None if there was none.
-        stopped: whether that one was told to stop.
-
-    Raises:
-        OSError: the folder cannot be written to.
-        SpoolInUse: another daemon uses it.
-    """
-
-    def __init__(self, folder: Path, utc: Callable[[], datetime]) -> None:
-        self.utc = utc
-        path = folder / _CLAIM
-        before = path.stat().st_mtime if path.exists() else None
-        self._file = path.open("a+b", buffering=0)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
-            raise SpoolInUse(f"another recorder uses the spool {folder}; give each its own") from None
-        self._file.seek(0)
-        self.stopped = self._file.read() == _STOPPED
-        self.ended_at = None if before is None else datetime.fromtimestamp(before, UTC)
-        self.began_at = utc()
-        self._file.truncate(0)
-        os.fsync(self._file.fileno())  # a power cut must not make the end that we come to one of the last
-        self.beat()
-
-    def beat(self) -> None:
-        """Let it be known that we live."""
-        now = self.utc().timestamp()
-        os.utime(self._file.fileno(), (now, now))
-
-    def stop(self) -> None:
-        """Let it be known that we were told to stop."""
-        self._file.truncate(0)
-        self._file.write(_STOPPED)
-        self.beat()
-
-    def release(self) -> None:
-        """Let another daemon use the folder. The kernel does so too when the process dies."""
-        self._file.close()
 
 
 @dataclass(frozen=True, slots=True)

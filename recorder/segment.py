@@ -46,12 +46,17 @@ class SealedSegment:
 
 
 class OpenSegment:
-    """A segment that is being written: its file and the facts beside it."""
+    """A segment that is being written: its file and the facts beside it.
+
+    Attributes:
+        doubtful: whether something of it may not have got to the disk.
+    """
 
     def __init__(self, facts_path: Path, audio_path: Path, facts: SegmentFacts) -> None:
         self._facts_path = facts_path
-        # These get to the disk with the audio that they tell of, at the next sync of the spool.
-        durable.replace_file(facts_path, format_manifest(facts))
+        self.doubtful = False
+        # Before the audio: the kernel may see that onto the disk on its own, and alone it says nothing.
+        self.note(facts)
         self.wav = wav.WavWriter(audio_path)
 
     def note(self, facts: SegmentFacts) -> None:
@@ -60,6 +65,19 @@ class OpenSegment:
         What was known before is not given up for what is not on the disk yet.
         """
         durable.replace_file(self._facts_path, format_manifest(facts), to_disk=True)
+
+    def skip(self, samples: int) -> None:
+        """Go on `samples` further, of which `note` has told.
+
+        Raises:
+            OSError: the disk does not let it. What was written before may not be on it: see `doubtful`.
+        """
+        try:
+            self.wav.sync()  # or a power cut might leave the length without the samples
+        except OSError:
+            self.doubtful = True
+            raise
+        self.wav.skip(samples)
 
     def close(self, facts: SegmentFacts) -> None:
         """Write no more: the file is finished, and `facts` are final.

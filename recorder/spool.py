@@ -23,10 +23,11 @@ from datetime import datetime
 from pathlib import Path
 
 from recorder import dropping, sealing, wav
+from recorder.claim import Claim
 from recorder.clock import wall_clock
 from recorder.core.ledger import merged
 from recorder.doubt import Doubts
-from recorder.history import Before, Claim, History
+from recorder.history import Before, History
 from recorder.segment import OpenSegment, SealedSegment
 from storage import durable
 from storage.manifest import (
@@ -154,6 +155,8 @@ class Spool:
             self._sync(self.folder)
             manifest, data = self._sealed(path.with_suffix("")).read_manifest()
             return manifest, hashlib.sha256(data).hexdigest()
+        if segment.doubtful:
+            self._doubts.doubt(path)
         sealed = self._seal(facts, previous, self._audio_format)
         self._doubts.sealed(path)
         return sealed
@@ -209,6 +212,8 @@ class Spool:
             except OSError as error:
                 # A disk that is full or failing: what is sealed can still be uploaded, and may make room.
                 postponed.append(error)
+        if not postponed:
+            self._claim.in_order()
         return Recovery(tuple(recovered), tuple(quarantined), tuple(postponed))
 
     def _recover(self, stem: str, suffixes: frozenset[str]) -> Iterator[SegmentManifest]:
@@ -274,7 +279,7 @@ class Spool:
             for entry in facts.ledger
             if entry.start < samples
         )
-        ledger = merged(ledger, wav.holes(path))
+        ledger = merged(merged(ledger, wav.holes(path)), wav.torn(path) if self._claim.booted else ())
         if (samples, ledger) != (facts.samples, facts.ledger):  # else it had been closed: its facts are final
             update = {"samples": samples, "ledger": ledger, "closed_by": ClosedBy.CRASH}
             facts = facts.model_copy(update=update)

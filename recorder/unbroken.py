@@ -81,11 +81,12 @@ class UnbrokenSegment:
         Raises:
             OSError: the disk does not take it.
         """
-        file = self._close()
         try:
-            return self._spool.seal(file, self._known(), previous)
-        except AudioSetAside:
-            self._open, self._holes, self._finished = None, (), False
+            return self._spool.seal(self._close(), self._known(), previous)
+        except OSError as error:
+            self.error = error
+            if isinstance(error, AudioSetAside):
+                self._open, self._holes, self._finished = None, (), False
             raise
 
     def abandon(self) -> None:
@@ -104,6 +105,11 @@ class UnbrokenSegment:
             file.close(self._known())
             self._finished = True
         return file
+
+    @property
+    def failure(self) -> OSError:
+        """What the disk said, for one that is not sealed."""
+        return self.error or OSError("it was not closed")
 
     @property
     def behind(self) -> bool:
@@ -157,7 +163,7 @@ class UnbrokenSegment:
             self._open.note(self._known())
         if self.behind:
             hole = self._hole()
-            self._open.wav.skip(hole.samples)
+            self._open.skip(hole.samples)
             self._holes = merged(self._holes, (hole,))
         self._ask_at = _PAUSED_PATIENCE if self._paused else 0
         return self._open

@@ -29,6 +29,8 @@ _SIZES_AT: Final = ((4, HEADER_SIZE - 8), (40, 0))
 _FULL_SCALE: Final = 32768
 _SILENCE: Final = bytes(SAMPLE_WIDTH * SAMPLE_RATE)  # a second of it
 _BLOCK: Final = 1 << 20
+_FS_BLOCK: Final = 4096
+"""Bytes that a file system knows as one, unless it is a strange one."""
 
 
 def _empty_wav() -> bytes:
@@ -101,6 +103,10 @@ class WavWriter:
         self._file.truncate(end)
         self._file.seek(end)
         self.samples += samples
+
+    def sync(self) -> None:
+        """See what was written onto the disk."""
+        os.fdatasync(self._file.fileno())
 
     def close(self) -> None:
         """Write the final header. Not yet on the disk: that takes an fsync. Done again, it does nothing."""
@@ -193,6 +199,20 @@ def holes(path: Path) -> tuple[LedgerEntry, ...]:
             if first < end:
                 found.append(LedgerEntry(start=first, samples=end - first, reason=GapReason.DISK))
     return tuple(found)
+
+
+def torn(path: Path) -> tuple[LedgerEntry, ...]:
+    """What at the end of a file may have been audio before a power cut, and reads as silence.
+
+    Within a block that it had already, a file system may know of a new length before it has the samples.
+    """
+    with path.open("rb", buffering=0) as file:
+        size = file.seek(0, io.SEEK_END)
+        start = max(HEADER_SIZE, (size - 1) // _FS_BLOCK * _FS_BLOCK)
+        file.seek(start)
+        kept = len(file.read().rstrip(b"\0"))
+    first, end = (start + kept - HEADER_SIZE + 1) // SAMPLE_WIDTH, (size - HEADER_SIZE) // SAMPLE_WIDTH
+    return (LedgerEntry(start=first, samples=end - first, reason=GapReason.DISK),) if first < end else ()
 
 
 def copy(path: Path, copied: Path) -> tuple[LedgerEntry, ...]:

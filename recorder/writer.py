@@ -108,6 +108,15 @@ class SegmentWriter:
             error = None
         return SamplesMissed(missed, error) if missed else None
 
+    def abandon(self) -> list[SegmentFailed]:
+        """Let go of every file; return what is not sealed. What the disk has of it the next start repairs."""
+        segments = [segment for _, segment in self._closed] + ([self._segment] if self._segment else [])
+        self._closed.clear()
+        self._segment = None
+        for segment in segments:
+            segment.abandon()
+        return [SegmentFailed(segment.facts, segment.failure, given_up=True) for segment in segments]
+
     def _perform(self, segment: UnbrokenSegment, event: Event) -> None:
         match event:
             case SamplesReady(pcm):

@@ -1,14 +1,17 @@
 """The loop of one watch, on virtual time: what it records, and how it asks again."""
 
+import errno
 import itertools
 import random
 import wave
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import anyio
 import pytest
 import soundfile
+from structlog.testing import capture_logs
 
 from recorder.conference import Conference
 from recorder.connection import ConnectionRefused, Setback
@@ -17,10 +20,11 @@ from recorder.core.recording import Recording, RecordingSettings
 from recorder.core.segmenter import Identity
 from recorder.offload import Arguments, Result
 from recorder.rate import Rate
+from recorder.segment import OpenSegment
 from recorder.spool import Spool
 from recorder.watchlist import Watch
 from recorder.writer import SegmentWriter
-from storage.manifest import ClosedBy, OpenedAfterReason, SegmentManifest, WatchFacts
+from storage.manifest import ClosedBy, GapReason, OpenedAfterReason, SegmentFacts, SegmentManifest, WatchFacts
 from storage.names import WatchId, WatchKind
 from tests.recorder.scripted import Counter, Script, ScriptedPlatform, pcm, talk
 from tests.virtual import BEGIN, Inline, virtual_clock
@@ -290,3 +294,54 @@ async def test_a_wall_clock_that_is_set_back_an_hour_moves_no_audio_and_makes_no
     assert sum(s.samples - s.silence for s in in_order) == source.sent
     assert [s.opened_after for s in in_order[1:]] == [None] * 4
     assert [s.closed_by for s in (*before, *after)] == [ClosedBy.GRID] * 4 + [ClosedBy.STOPPED]
+
+
+class FullDisk(Spool):
+    """Takes no new segment while it is `full`."""
+
+    full = True
+
+    def open(self, facts: SegmentFacts) -> OpenSegment:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().open(facts)
+
+
+async def test_what_a_full_disk_did_not_take_is_in_the_ledger_when_there_is_room_again(
+    tmp_path: Path,
+) -> None:
+    spool, source = FullDisk(tmp_path), Counter()
+
+    async def make_room() -> None:
+        await anyio.sleep(150)
+        spool.full = False
+
+    with capture_logs() as said:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(make_room)
+            tasks.start_soon(record, spool, [playing(source, 1000)], 300)
+    spool.release()
+
+    segments = manifests(spool)
+    entries = [entry for manifest in segments for entry in manifest.ledger]
+    assert {entry.reason for entry in entries} == {GapReason.DISK}
+    lost = sum(entry.samples for entry in entries)
+    assert recorded(spool) == pcm(lost, source.sent - lost)
+    assert lost / 8000 == pytest.approx(150, abs=2)
+    assert sum(manifest.samples for manifest in segments) == source.sent
+    assert [manifest.opened_after is None for manifest in segments] == [False] + [True] * 5
+    again = [line for line in said if line["event"] == "recording again"]
+    told = [line for line in said if line["event"].startswith("not recorded")]
+    assert [line["samples_missed"] for line in again] == [lost]
+    assert 2 <= len(told) <= 4, "once a minute"
+
+
+async def test_what_a_full_disk_has_not_taken_when_we_stop_is_told(tmp_path: Path) -> None:
+    spool = FullDisk(tmp_path)
+    with capture_logs() as said:
+        await record(spool, [playing(Counter(), 1000)], 40)
+    spool.release()
+
+    given_up = [line for line in said if "given up" in line["event"]]
+    assert len(given_up) == 1
+    assert "No space left" in given_up[0]["reason"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from recorder.history import SpoolInUse
+from recorder.claim import SpoolInUse
 from recorder.spool import FACTS_SUFFIX, OPEN_SUFFIX, QUARANTINE, Spool
 from storage.manifest import ClosedBy, GapReason, LedgerEntry, SegmentFacts, WatchFacts, parse_manifest
 from storage.names import WatchKind
