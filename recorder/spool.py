@@ -8,6 +8,7 @@
 
 The order of the steps makes every moment between them one of these states, or one that `recover` completes:
 a manifest is on the disk before its audio is called sealed, and audio is discarded before its manifest.
+Audio that is given up to make room (`dropping`) goes the same way: the manifest first.
 To seal as FLAC is to encode aside and prove it equal, write the manifest, give the FLAC its name, and only
 then let NAME.wav.open go, from which all of it can be done again. Where that fails, or we die, it is a WAV.
 Blocking. Knows no bucket and no connection.

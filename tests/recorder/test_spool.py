@@ -106,6 +106,26 @@ def test_a_second_daemon_is_kept_out_until_the_first_is_gone(tmp_path: Path) -> 
     Spool(tmp_path).release()
 
 
+def test_only_a_start_of_the_machine_puts_zeros_at_the_end_in_doubt(tmp_path: Path) -> None:
+    ledgers = []
+    for booted in (False, True):
+        spool = Spool(tmp_path)
+        spool.recover()
+        segment = spool.open(facts())
+        segment.wav.write(AUDIO + bytes(20))
+        segment.wav.abandon()
+        spool.release()
+        if booted:
+            (tmp_path / ".claim").write_text("another one")
+        spool = Spool(tmp_path)
+        (recovered,) = spool.recover().recovered
+        ledgers.append(recovered.ledger)
+        spool.discard(next(spool.sealed()))
+        spool.release()
+
+    assert ledgers == [(), (LedgerEntry(start=SAMPLES, samples=10, reason=GapReason.DISK),)]
+
+
 def test_an_open_segment_of_a_dead_recorder_is_sealed_with_an_honest_ledger(spool: Spool) -> None:
     segment = spool.open(facts())
     segment.wav.write(AUDIO)

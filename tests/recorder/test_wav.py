@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recorder.wav import HEADER_SIZE, WavWriter, measure, repair
+from recorder.wav import HEADER_SIZE, WavWriter, copy, holes, measure, repair, torn
 
 TONE = struct.pack("<800h", *[(i % 40 - 20) * 800 for i in range(800)])
 
@@ -82,3 +82,64 @@ def test_a_file_without_a_whole_header_repairs_to_nothing(tmp_path: Path) -> Non
     (tmp_path / "dead.wav").write_bytes(b"RIFF")
 
     assert repair(tmp_path / "dead.wav") == 0
+
+
+def test_what_is_passed_over_reads_as_silence_and_is_known_for_a_hole(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    writer = WavWriter(path)
+    writer.write(TONE)
+    writer.skip(40_000)
+    writer.write(bytes(20_000))
+    writer.skip(30_000)
+    writer.close()
+
+    assert read(path) == TONE + bytes(2 * 80_000)
+    first, second = holes(path)
+    assert 800 <= first.start < first.end <= 40_800
+    assert first.samples > 40_000 - 2 * 2048
+    assert second.start >= 50_800
+    assert second.end == 80_800, "silence that was written is none, and one at the end is found"
+
+
+def test_a_file_without_holes_has_none(tmp_path: Path) -> None:
+    writer = WavWriter(tmp_path / "a.wav")
+    writer.write_silence(100_000)
+    writer.close()
+
+    assert holes(tmp_path / "a.wav") == ()
+
+
+@pytest.mark.parametrize(
+    ("samples", "silent", "doubtful"),
+    [
+        (20_000, 0, 0),
+        (20_000, 3, 3),
+        (20_000, 20_000, (44 + 40_000) % 4096 // 2),
+        (2026, 2026, 2026),
+        (2026 + 2048, 2048, 2048),
+    ],
+)
+def test_zeros_at_the_very_end_are_in_doubt_up_to_a_block(
+    tmp_path: Path, samples: int, silent: int, doubtful: int
+) -> None:
+    writer = WavWriter(tmp_path / "a.wav")
+    writer.write(b"\1\2" * (samples - silent) + bytes(2 * silent))
+    writer.close()
+
+    assert [(entry.start, entry.samples) for entry in torn(tmp_path / "a.wav")] == (
+        [(samples - doubtful, doubtful)] if doubtful else []
+    )
+
+
+def test_a_copy_has_what_can_be_read_and_says_what_cannot(tmp_path: Path) -> None:
+    writer = WavWriter(tmp_path / "a.wav")
+    writer.write(TONE)
+    writer.skip(40_000)
+    writer.write(TONE)
+    writer.close()
+
+    lost = copy(tmp_path / "a.wav", tmp_path / "b.wav")
+
+    assert lost == holes(tmp_path / "a.wav") != ()
+    assert (tmp_path / "b.wav").read_bytes() == (tmp_path / "a.wav").read_bytes()
+    assert holes(tmp_path / "b.wav") == ()
