@@ -1,0 +1,105 @@
+"""The process dies, at any instant and in the middle of anything, or is told to stop."""
+
+import signal
+
+import anyio
+
+from recorder.core.media import SAMPLE_RATE
+from tests.campaign.ground import Ground, Stage, stage
+from tests.campaign.rows import Allowance, Findings, Row, row, together
+from tests.daemon.process import Daemon, running
+
+KILL_BOUND = 1.0
+"""Seconds of audio that had come and that a death may take, of each stream."""
+
+
+async def kill(daemon: Daemon) -> None:
+    """End it with SIGKILL."""
+    daemon.process.kill()
+    await daemon.process.wait()
+
+
+async def _lives(stage: Stage, seconds: list[float]) -> None:
+    """Start the daemon again and again; each life ends by SIGKILL after so many seconds."""
+    for each in seconds:
+        async with running(stage.site) as daemon:
+            await anyio.sleep(each)
+            await kill(daemon)
+    await stage.last_life()
+
+
+async def killed_at_random(ground: Ground) -> list[Row]:
+    """Any instant: while it starts, connects, listens to what the codec is, records, seals and uploads."""
+    at_once, times = 3, ground.times(12, 201)
+    found: list[Findings] = []
+
+    async def one(number: int) -> None:
+        chance = ground.chance(f"kill {number}")
+        async with stage(ground, f"kill-{number}", streams=4) as on:
+            await _lives(on, [chance.uniform(0.3, 6.5) for _ in range(times // at_once)])
+            found.append(await on.findings())
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(at_once):
+            tasks.start_soon(one, number)
+    allowed = Allowance.of_deaths(times // at_once, KILL_BOUND)
+    return [row("kill -9 at a random instant, and restart", times, together(found), allowed)]
+
+
+async def killed_in_recovery(ground: Ground) -> list[Row]:
+    """Once there is something to recover, it is killed while it does that, twice in a row."""
+    chance, times = ground.chance("recovery"), ground.times(4, 30)
+    seconds: list[float] = []
+    for _ in range(times // 2):
+        seconds += [chance.uniform(3.5, 5.0), chance.uniform(0.4, 1.4), chance.uniform(0.4, 1.4)]
+    async with stage(ground, "recovery") as on:
+        await _lives(on, seconds)
+        found = await on.findings()
+    allowed = Allowance.of_deaths(len(seconds), KILL_BOUND)
+    return [row("kill -9 during recovery", times, found, allowed)]
+
+
+async def killed_while_sealing(ground: Ground) -> list[Row]:
+    """Just after a segment has ended: it is closed, hashed, named, put, read back or discarded."""
+    chance, times = ground.chance("sealing"), ground.times(3, 20)
+    async with stage(ground, "sealing", streams=8) as on:
+        for _ in range(times):
+            async with running(on.site) as daemon:
+                sealed = chance.randrange(1, 2 * len(on.watches))
+                await daemon.said_of("segment sealed", sealed, within=30)
+                await anyio.sleep(chance.uniform(0, 0.1))
+                await kill(daemon)
+        await on.last_life()
+        found = await on.findings()
+    allowed = Allowance.of_deaths(times, KILL_BOUND)
+    return [row("kill -9 while segments are sealed and uploaded", times, found, allowed)]
+
+
+async def told_to_stop(ground: Ground) -> list[Row]:
+    """SIGTERM and start again: nothing that had come is lost, and what passes until it is back is said."""
+    chance, times = ground.chance("stop"), ground.times(3, 15)
+    failed: list[str] = []
+    async with stage(ground, "stop") as on:
+        for _ in range(times):
+            async with running(on.site) as daemon:
+                await on.heard(daemon)
+                await anyio.sleep(chance.uniform(0, 4))
+                if status := await daemon.stop():
+                    failed.append(f"exit status {status}")
+        await on.last_life()
+        found = await on.findings()
+    allowed = Allowance.of_deaths(times, 0)
+    allowed = Allowance(0, allowed.astray, allowed.disagreement)
+    return [row("SIGTERM, and restart", times, found + Findings(complaints=tuple(failed)), allowed)]
+
+
+async def frozen(daemon: Daemon, seconds: float) -> None:
+    """Hold the process for some seconds; it is not told."""
+    daemon.process.send_signal(signal.SIGSTOP)
+    await anyio.sleep(seconds)
+    daemon.process.send_signal(signal.SIGCONT)
+
+
+def milliseconds(samples: int) -> float:
+    """Of so many samples."""
+    return samples * 1000 / SAMPLE_RATE
