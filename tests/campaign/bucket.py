@@ -1,4 +1,4 @@
-"""What is in a bucket and in a spool at the end, by the commands and the library that people use. Blocking."""
+"""What is in a bucket and a spool at the end, by the commands and the library that people use. Blocking."""
 
 import json
 import subprocess
@@ -75,7 +75,9 @@ def _audio_alone(store: ObjectStore) -> Findings:
     keys = [stat.key for stat in store.list()]
     stems = Counter(key.rpartition(".")[0] for key in keys)
     alone = [key for key in keys if stems[key.rpartition(".")[0]] != 2]
-    return Findings(objects=len(alone), complaints=tuple(f"{key} stands alone in the bucket" for key in alone))
+    return Findings(
+        objects=len(alone), complaints=tuple(f"{key} stands alone in the bucket" for key in alone)
+    )
 
 
 def listed(site: Site) -> Findings:
@@ -83,7 +85,9 @@ def listed(site: Site) -> Findings:
     result = _recordings(site, "list")
     if result.returncode == 0 and not result.stderr.strip():
         return Findings()
-    return Findings(complaints=(f"recordings list: exit status {result.returncode}: {result.stderr.strip()}",))
+    return Findings(
+        complaints=(f"recordings list: exit status {result.returncode}: {result.stderr.strip()}",)
+    )
 
 
 def _fetched(site: Site, watch: WatchId, store: ObjectStore) -> Findings:
@@ -97,7 +101,9 @@ def _fetched(site: Site, watch: WatchId, store: ObjectStore) -> Findings:
     layout: Layout = Catalog(store).layout(watch)
     output.unlink()
     if report["samples"] != layout.samples:
-        return Findings(complaints=(f"recordings fetch wrote {report['samples']} of {layout.samples} samples",))
+        return Findings(
+            complaints=(f"recordings fetch wrote {report['samples']} of {layout.samples} samples",)
+        )
     return Findings()
 
 

@@ -1,6 +1,8 @@
 """The process dies, at any instant and in the middle of anything, or is told to stop."""
 
 import signal
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import anyio
 
@@ -19,11 +21,21 @@ async def kill(daemon: Daemon) -> None:
     await daemon.process.wait()
 
 
-async def _lives(stage: Stage, seconds: list[float]) -> None:
-    """Start the daemon again and again; each life ends by SIGKILL after so many seconds."""
-    for each in seconds:
+@dataclass(frozen=True)
+class Life:
+    """Seconds until SIGKILL: from the start of the process, or once all of its streams bring audio."""
+
+    seconds: float
+    audible: bool
+
+
+async def _live(stage: Stage, lives: Iterable[Life]) -> None:
+    """Start the daemon again and again, and once more at the end, to be stopped in good order."""
+    for life in lives:
         async with running(stage.site) as daemon:
-            await anyio.sleep(each)
+            if life.audible:
+                await daemon.said_of("audio began", len(stage.watches), within=60)
+            await anyio.sleep(life.seconds)
             await kill(daemon)
     await stage.last_life()
 
@@ -36,7 +48,16 @@ async def killed_at_random(ground: Ground) -> list[Row]:
     async def one(number: int) -> None:
         chance = ground.chance(f"kill {number}")
         async with stage(ground, f"kill-{number}", streams=4) as on:
-            await _lives(on, [chance.uniform(0.3, 6.5) for _ in range(times // at_once)])
+            # A quarter of them before anything is heard: a start takes about a second.
+            await _live(
+                on,
+                [
+                    Life(chance.uniform(0, 1.5), audible=False)
+                    if each % 4 == 3
+                    else Life(chance.uniform(0, 6), audible=True)
+                    for each in range(times // at_once)
+                ],
+            )
             found.append(await on.findings())
 
     async with anyio.create_task_group() as tasks:
@@ -49,13 +70,14 @@ async def killed_at_random(ground: Ground) -> list[Row]:
 async def killed_in_recovery(ground: Ground) -> list[Row]:
     """Once there is something to recover, it is killed while it does that, twice in a row."""
     chance, times = ground.chance("recovery"), ground.times(4, 30)
-    seconds: list[float] = []
+    lives: list[Life] = []
     for _ in range(times // 2):
-        seconds += [chance.uniform(3.5, 5.0), chance.uniform(0.4, 1.4), chance.uniform(0.4, 1.4)]
+        lives.append(Life(chance.uniform(1.5, 4), audible=True))
+        lives += [Life(chance.uniform(0.3, 1.2), audible=False) for _ in range(2)]
     async with stage(ground, "recovery") as on:
-        await _lives(on, seconds)
+        await _live(on, lives)
         found = await on.findings()
-    allowed = Allowance.of_deaths(len(seconds), KILL_BOUND)
+    allowed = Allowance.of_deaths(len(lives), KILL_BOUND)
     return [row("kill -9 during recovery", times, found, allowed)]
 
 

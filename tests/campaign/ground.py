@@ -1,17 +1,18 @@
-"""What faults stand on: a store, seeds, and stages, each a platform and the operator's files of one daemon."""
+"""What faults stand on: a store, a seed, and stages: each a platform and the operator's files of a daemon."""
 
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
 import anyio
 import anyio.to_thread
 
 from recorder.core.media import Encapsulation
-from recorder.simulator import Platform, Programme, Simulator, simulate
+from recorder.simulator import Platform, Programme, RateLimit, simulate
 from recorder.simulator.record import ConnectionRecord
 from recorder.simulator.script import Step
 from recorder.simulator.seaweedfs import SeaweedFS
@@ -26,6 +27,17 @@ DRAIN = "60s"
 """For a stop to upload all: what is left in the spool then is a finding."""
 GRID = "5s"
 """The shortest segments there are: sealing and uploading are then always under way somewhere."""
+
+
+async def until(true: Callable[[], bool], *, within: float) -> None:
+    """Wait for something that tells nobody when it comes true.
+
+    Raises:
+        TimeoutError: it does not in that many seconds.
+    """
+    with anyio.fail_after(within):
+        while not true():  # noqa: ASYNC110 - as said
+            await anyio.sleep(0.2)
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,19 @@ class Ground:
         )
 
 
+class Handshakes(RateLimit):
+    """A limit that refuses nobody, and remembers when each came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.instants: list[float] = []
+
+    def take(self, now: float) -> int | None:
+        """One more is allowed."""
+        self.instants.append(now)
+        return None
+
+
 @dataclass
 class Stage:
     """One daemon's world.
@@ -68,6 +93,7 @@ class Stage:
     Attributes:
         spool: where it is, for it may be on a disk of its own.
         endpoint_url: of the store itself, when the daemon goes another way.
+        handshakes: those that named one of its conferences.
     """
 
     ground: Ground
@@ -75,12 +101,28 @@ class Stage:
     spool: Path
     endpoint_url: str
     platform: Platform
-    server: Simulator
+    handshakes: Handshakes
     watches: Sequence[WatchId]
+    _serving: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def connections(self) -> list[ConnectionRecord]:
         """Of all watches."""
         return [each for watch in self.watches for each in self.platform.record(watch).connections]
+
+    async def away(self, seconds: float) -> None:
+        """Drop all streams, be away, and come back on the same port. The conferences go on meanwhile."""
+        await self._serving.aclose()
+        await anyio.sleep(seconds)
+        await self.serve(urlsplit(self.site.platform_url).port or 0)
+
+    async def serve(self, port: int = 0) -> str:
+        """Let the platform listen; return its URL."""
+        server = await self._serving.enter_async_context(simulate(self.platform, port=port))
+        return server.url
+
+    async def stop_serving(self) -> None:
+        """End all streams, for good."""
+        await self._serving.aclose()
 
     async def heard(self, daemon: Daemon, *, within: float = 60) -> None:
         """Wait until all streams bring audio, of which the codec is known."""
@@ -93,6 +135,10 @@ class Stage:
         return await anyio.to_thread.run_sync(
             look, self.site, self.endpoint_url, spool, records, self.ground.tape
         )
+
+    async def played(self, *, within: float) -> None:
+        """Wait until all that the scripts have has happened."""
+        await until(lambda: not any(map(self.platform.pending, self.watches)), within=within)
 
     async def last_life(self, seconds: float = 2.0) -> None:
         """Live once more without a fault, so that what went before is in the bucket and has an end."""
@@ -135,27 +181,38 @@ async def stage(
         WatchId(WatchKind.CONFERENCE, str(uuid5(NAMESPACE_URL, f"{name} {number}")))
         for number in range(streams)
     ]
-    platform = Platform(
-        *(
-            Programme(watch, ground.tape, pace=pace, script=script(number))
-            for number, watch in enumerate(watches)
-        )
+    handshakes = Handshakes()
+    programmes = (
+        Programme(watch, ground.tape, pace=pace, script=script(number))
+        for number, watch in enumerate(watches)
     )
-    async with simulate(platform) as server:
-        site = Site(
-            folder,
-            server.url,
-            f"s3://{store.bucket}/{name}",
-            environment=store.environment,
-            voipbin=voipbin or {},
-            recording={
-                "recorder": RECORDER,
-                "segment": GRID,
-                "drain_timeout": DRAIN,
-                **({"spool": str(spool)} if spool else {}),
-                **(recording or {}),
-            },
-            storage={"endpoint_url": endpoint_url or store.endpoint_url},
-        )
-        site.write((watch, encapsulation) for watch in watches)
-        yield Stage(ground, site, spool or site.spool, store.endpoint_url, platform, server, watches)
+    site = Site(
+        folder,
+        "",
+        f"s3://{store.bucket}/{name}",
+        environment=store.environment,
+        voipbin=voipbin or {},
+        recording={
+            "recorder": RECORDER,
+            "segment": GRID,
+            "drain_timeout": DRAIN,
+            **({"spool": str(spool)} if spool else {}),
+            **(recording or {}),
+        },
+        storage={"endpoint_url": endpoint_url or store.endpoint_url},
+    )
+    on = Stage(
+        ground,
+        site,
+        spool or site.spool,
+        store.endpoint_url,
+        Platform(*programmes, limit=handshakes),
+        handshakes,
+        watches,
+    )
+    site.platform_url = await on.serve()
+    site.write((watch, encapsulation) for watch in watches)
+    try:
+        yield on
+    finally:
+        await on.stop_serving()

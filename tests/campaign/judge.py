@@ -31,16 +31,21 @@ class Judgement:
         lost: of the conference, between the first and the last that are in the bucket: those that are not.
         reported: what the bucket says of the same, with a reason.
         dropped: of each connection, those that were sent on it and are not in the bucket.
+        carried: by each connection.
         wrong: in the bucket, and never sent, or there twice, or in another order, or called silence and none.
         astray: by how many the bucket is wrong about the length of the gap of which it is most wrong.
+        worst: that gap: how many samples after the first of the conference it is, how long it was, and how
+            long it is said to have been.
     """
 
     sent: int
     lost: int
     reported: int
     dropped: tuple[int, ...]
+    carried: tuple[int, ...]
     wrong: int
     astray: int
+    worst: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def disagreement(self) -> int:
@@ -59,6 +64,7 @@ class _Line:
     reported: int = 0
     wrong: int = 0
     astray: int = 0
+    worst: tuple[int, int, int] = (0, 0, 0)
     recorded: list[Stretch] = field(default_factory=list)
     _silent: int = 0  # since the last sample that was heard
     _accounted: int = 0  # of these
@@ -105,11 +111,17 @@ class _Line:
             missing = begin - self.end
             self.wrong += min(end - begin, max(0, -missing))
             self.lost += max(0, missing)
-            self.astray = max(self.astray, abs(max(0, missing) - self._accounted))
+            self._weigh(max(0, missing))
             self.reported += self._accounted
         self._silent = self._accounted = 0
         self.recorded.append((begin, end))
         self.end = max(end, self.end or end)
+
+    def _weigh(self, missing: int) -> None:
+        astray = abs(missing - self._accounted)
+        if astray > self.astray:
+            assert self.end is not None
+            self.astray, self.worst = astray, (self.end - self.begin, missing, self._accounted)
 
 
 def judge(tape: MarkedTape, connections: Sequence[Iterable[Run]], fetched: Fetched) -> Judgement:
@@ -124,13 +136,16 @@ def judge(tape: MarkedTape, connections: Sequence[Iterable[Run]], fetched: Fetch
             case block:
                 line.hear(block)
     recorded = _union(line.recorded)
+    carried = tuple(sum(end - begin for begin, end in each) for each in sent)
     return Judgement(
-        sent=sum(end - begin for each in sent for begin, end in each),
+        sent=sum(carried),
         lost=line.lost,
         reported=line.reported,
         dropped=tuple(_beyond(each, recorded) for each in sent),
+        carried=carried,
         wrong=line.wrong + _beyond(recorded, everything) + (0 if fetched.silent() else 1),
         astray=line.astray,
+        worst=line.worst,
     )
 
 

@@ -8,9 +8,13 @@ from recorder.core.media import SAMPLE_RATE
 from tests.campaign.judge import Judgement
 
 FRAME = 160
-"""Samples in a packet. Whole packets are missing, and a stream that is joined between two begins with a part."""
+"""Samples in a packet. Whole packets are missing; a stream that is joined between two begins with a part."""
 JITTER = 800
-"""Samples by which audio may be late and not be missed: where a gap is measured by arrival, so exact it is."""
+"""Samples by which audio may be late and not be missed: a gap is measured by arrival, and so exactly."""
+BEGINNING = 2 * SAMPLE_RATE
+"""Samples at the beginning of a stream, whose place and codec are weighed before they are written."""
+WEIGHED = SAMPLE_RATE // 2
+"""Samples that a death may take there beyond those that it may take of a stream that flows."""
 LABEL = 400
 """Samples by which a label may be off: where a process died, wall clocks decide."""
 
@@ -80,6 +84,7 @@ class Row:
         reported: what the bucket says of the same.
         astray: by which the bucket was wrong about a gap, at most.
         dropped: audio that had come, of one stream and one fault, and is not in the bucket: at most.
+        young: the same of streams that had begun less than two seconds before.
         objects: that are wrong.
         note: figures that belong to this fault alone.
         complaints: why it is not good.
@@ -94,6 +99,7 @@ class Row:
     reported: int = 0
     astray: int = 0
     dropped: int = 0
+    young: int = 0
     allowed: Allowance = field(default_factory=Allowance)
     objects: int = 0
     note: str = ""
@@ -118,7 +124,10 @@ class Row:
 def row(fault: str, times: int, found: Findings, allowed: Allowance, note: str = "") -> Row:
     """Weigh what was found against what is allowed."""
     each = found.judgements
-    dropped = max((max(one.dropped, default=0) for one in each), default=0)
+    gone = [pair for one in each for pair in zip(one.dropped, one.carried, strict=True)]
+    dropped = max((lost for lost, carried in gone if carried > BEGINNING), default=0)
+    young = max((lost for lost, carried in gone if carried <= BEGINNING), default=0)
+    may_be_young = allowed.dropped + (WEIGHED if allowed.dropped else 0)
     disagreement = max((one.disagreement for one in each), default=0)
     astray = max((one.astray for one in each), default=0)
     complaints = list(found.complaints)
@@ -131,9 +140,18 @@ def row(fault: str, times: int, found: Findings, allowed: Allowance, note: str =
     if wrong := sum(one.wrong for one in each):
         complaints.append(f"{wrong} samples are not what was sent, or not in their place")
     if dropped > allowed.dropped:
-        complaints.append(f"{dropped} samples of one stream had come and are gone; {allowed.dropped} may be")
+        age = max(carried for lost, carried in gone if lost == dropped) / SAMPLE_RATE
+        complaints.append(
+            f"{dropped} samples of a stream {age:.1f} s old had come and are gone; {allowed.dropped} may be"
+        )
+    if young > may_be_young:
+        complaints.append(f"{young} samples of a stream that had begun are gone; {may_be_young} may be")
     if astray > allowed.astray:
-        complaints.append(f"a gap is said to be {astray} samples longer or shorter; {allowed.astray} may be")
+        at, missing, said = max(each, key=lambda one: one.astray).worst
+        complaints.append(
+            f"a gap of {missing} samples, {at / SAMPLE_RATE:.1f} s after the first, is said to be of {said}:"
+            f" wrong by {astray}, and {allowed.astray} may be"
+        )
     if disagreement > allowed.disagreement:
         complaints.append(
             f"lost and reported audio of a watch differ by {disagreement}; {allowed.disagreement} may be"
@@ -147,6 +165,7 @@ def row(fault: str, times: int, found: Findings, allowed: Allowance, note: str =
         reported=sum(one.reported for one in each),
         astray=astray,
         dropped=dropped,
+        young=young,
         allowed=allowed,
         objects=found.objects,
         note=note,

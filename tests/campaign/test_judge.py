@@ -37,9 +37,7 @@ def piece(begin: int, end: int) -> Samples:
 
 
 def clean(judgement: Judgement) -> bool:
-    return (
-        judgement.wrong == judgement.astray == judgement.disagreement == 0 and sum(judgement.dropped) == 0
-    )
+    return judgement.wrong == judgement.astray == judgement.disagreement == 0 and sum(judgement.dropped) == 0
 
 
 def test_what_was_sent_is_what_was_fetched() -> None:
@@ -131,7 +129,9 @@ def test_gaps_that_are_reported_elsewhere_do_not_make_up_for_each_other() -> Non
     judgement = judge(
         TAPE,
         gone,
-        fetched(piece(BEGIN, BEGIN + 8000), piece(BEGIN + 9000, END - 800), (1000, "lost"), piece(END - 800, END)),
+        fetched(
+            piece(BEGIN, BEGIN + 8000), piece(BEGIN + 9000, END - 800), (1000, "lost"), piece(END - 800, END)
+        ),
     )
 
     assert judgement.disagreement == 0
