@@ -21,7 +21,8 @@ from tests.campaign.rows import Findings, together
 from tests.campaign.tape import MarkedTape, Samples
 from tests.daemon.process import BIN, Site
 
-_CLAIM = ".claim"
+_HINTS = {".claim", ".last"}
+"""What lies in a spool for good; see `recorder.history`."""
 
 
 class _Gathered:
@@ -116,7 +117,7 @@ def _recordings(site: Site, *arguments: str) -> "subprocess.CompletedProcess[str
 
 def left(spool: Path) -> Findings:
     """What is in a spool that should be empty; worst, what is neither open nor sealed nor set aside."""
-    names = {path.name for path in spool.iterdir()} - {_CLAIM}
+    names = {path.name for path in spool.iterdir()} - _HINTS
     aside = sorted(path.name for path in spool.glob("quarantine/*"))
     stems = Counter(name.partition(".wav")[0].partition(".flac")[0] for name in names)
     complaints = [f"set aside: {name}" for name in aside]

@@ -19,7 +19,7 @@ from tests.campaign.deaths import frozen
 from tests.campaign.disks import disk_at
 from tests.campaign.ground import DRAIN, RECORDER, Ground
 from tests.campaign.judge import Judgement
-from tests.campaign.loop import LoopDisk, NoDisk
+from tests.campaign.loop import LoopDisk, NoDisk, little_room
 from tests.campaign.rows import Allowance, Findings, Row, not_run, row
 from tests.daemon.process import Daemon, Site, running
 
@@ -83,7 +83,7 @@ async def _crowd(
                 "recorder": RECORDER,
                 "segment": SEGMENT,
                 "drain_timeout": DRAIN,
-                **({"spool": str(spool)} if spool else {}),
+                **({"spool": str(spool), **little_room()} if spool else {}),
             },
             storage={"endpoint_url": ground.store.endpoint_url},
         )

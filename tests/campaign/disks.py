@@ -7,10 +7,9 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from recorder.config import RecordingSettings
 from tests.campaign.deaths import KILL_BOUND, kill
 from tests.campaign.ground import Ground, stage
-from tests.campaign.loop import LoopDisk, NoDisk, loop_disk
+from tests.campaign.loop import LoopDisk, NoDisk, little_room, loop_disk
 from tests.campaign.rows import Allowance, Findings, Row, not_run, row, together
 from tests.daemon.process import running
 
@@ -45,7 +44,7 @@ async def power_cut(ground: Ground) -> list[Row]:
                 ground,
                 "power",
                 spool=disk.folder / "spool",
-                recording={"sync_interval": f"{SYNC_INTERVAL}s"},
+                recording={"sync_interval": f"{SYNC_INTERVAL}s", **little_room()},
             ) as on,
         ):
             for _ in range(times):
@@ -67,15 +66,13 @@ async def power_cut(ground: Ground) -> list[Row]:
 async def full(ground: Ground) -> list[Row]:
     """There is no room any more, and then there is again: what was not recorded is said to be `disk`."""
     fault, times = "disk full, and room again", ground.times(1, 5)
-    recording: dict[str, object] = {}
-    if "min_free" not in RecordingSettings.model_fields:
+    if not little_room():
         return [not_run(fault, "the recorder does not watch the room on its disk yet")]
-    recording["min_free"] = "1M"
     found: list[Findings] = []
     try:
         async with (
             disk_at(ground.folder / "full-disk", 24) as disk,
-            stage(ground, "full", spool=disk.folder / "spool", recording=recording) as on,
+            stage(ground, "full", spool=disk.folder / "spool", recording=little_room()) as on,
         ):
             async with running(on.site) as daemon:
                 await on.heard(daemon)

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from recorder.config import RecordingSettings
+
 _FREEZE = 0xC0045877
 _THAW = 0xC0045878
 _SHUTDOWN = 0x8004587D
@@ -20,6 +22,11 @@ _MIB = 1 << 20
 
 class NoDisk(Exception):
     """There is none to be had here; the message says why."""
+
+
+def little_room() -> dict[str, object]:
+    """Settings of a recorder that is to fill a disk as small as these."""
+    return {"min_free": "1MiB"} if "min_free" in RecordingSettings.model_fields else {}
 
 
 @dataclass

@@ -22,8 +22,9 @@ MOST = 256
 async def huge_messages(ground: Ground) -> list[Row]:
     """Messages of 64 MiB between those of audio, in one frame and in pieces."""
     times = ground.times(2, 10)
-    script = [Junk((4 + 2 * n) * SAMPLE_RATE, HUGE) for n in range(times)]
-    return await _stranger(ground, "huge", "messages of 64 MiB", [script], times)
+    # Far enough apart for each to be through, which takes seconds, and for what it held up to catch up.
+    script = [Junk((4 + 10 * n) * SAMPLE_RATE, HUGE) for n in range(times)]
+    return await _stranger(ground, "huge", "messages of 64 MiB", [script], times, after=12)
 
 
 async def junk(ground: Ground) -> list[Row]:
@@ -39,13 +40,19 @@ async def junk(ground: Ground) -> list[Row]:
 
 
 async def _stranger(
-    ground: Ground, name: str, fault: str, scripts: Sequence[Sequence[Step]], times: int
+    ground: Ground,
+    name: str,
+    fault: str,
+    scripts: Sequence[Sequence[Step]],
+    times: int,
+    *,
+    after: float = 4,
 ) -> list[Row]:
     async with stage(ground, name, streams=len(scripts), script=lambda n: scripts[n]) as on:
         async with running(on.site) as daemon:
             await on.heard(daemon)
             await on.played(within=240)
-            await anyio.sleep(4)
+            await anyio.sleep(after)
             most = most_mib(daemon.process.pid)
             await daemon.stop()
         found = await on.findings()
