@@ -9,14 +9,16 @@ import anyio
 from recorder.core.media import SAMPLE_RATE
 from tests.campaign.ground import Ground, Stage, stage
 from tests.campaign.rows import Allowance, Findings, Row, row, together
+from tests.campaign.starving import Starving, watched
 from tests.daemon.process import Daemon, running
 
 KILL_BOUND = 1.0
 """Seconds of audio that had come and that a death may take, of each stream."""
 
 
-async def kill(daemon: Daemon) -> None:
+async def kill(daemon: Daemon, starving: Starving) -> None:
     """End it with SIGKILL."""
+    starving.look_at(daemon.process.pid)
     daemon.process.kill()
     await daemon.process.wait()
 
@@ -29,14 +31,14 @@ class Life:
     audible: bool
 
 
-async def _live(stage: Stage, lives: Iterable[Life]) -> None:
+async def _live(stage: Stage, lives: Iterable[Life], starving: Starving) -> None:
     """Start the daemon again and again, and once more at the end, to be stopped in good order."""
     for life in lives:
         async with running(stage.site) as daemon:
             if life.audible:
                 await daemon.said_of("audio began", len(stage.watches), within=60)
             await anyio.sleep(life.seconds)
-            await kill(daemon)
+            await kill(daemon, starving)
     await stage.last_life()
 
 
@@ -57,14 +59,15 @@ async def killed_at_random(ground: Ground) -> list[Row]:
                     else Life(chance.uniform(0, 6), audible=True)
                     for each in range(times // at_once)
                 ],
+                starving,
             )
             found.append(await on.findings())
 
-    async with anyio.create_task_group() as tasks:
+    async with watched() as starving, anyio.create_task_group() as tasks:
         for number in range(at_once):
             tasks.start_soon(one, number)
-    allowed = Allowance.of_deaths(times // at_once, KILL_BOUND)
-    return [row("kill -9 at a random instant, and restart", times, together(found), allowed)]
+    allowed = Allowance.of_deaths(times // at_once, KILL_BOUND, starving.samples)
+    return [row("kill -9 at a random instant, and restart", times, together(found), allowed, str(starving))]
 
 
 async def killed_in_recovery(ground: Ground) -> list[Row]:
@@ -74,27 +77,27 @@ async def killed_in_recovery(ground: Ground) -> list[Row]:
     for _ in range(times // 2):
         lives.append(Life(chance.uniform(1.5, 4), audible=True))
         lives += [Life(chance.uniform(0.3, 1.2), audible=False) for _ in range(2)]
-    async with stage(ground, "recovery") as on:
-        await _live(on, lives)
+    async with watched() as starving, stage(ground, "recovery") as on:
+        await _live(on, lives, starving)
         found = await on.findings()
-    allowed = Allowance.of_deaths(len(lives), KILL_BOUND)
-    return [row("kill -9 during recovery", times, found, allowed)]
+    allowed = Allowance.of_deaths(len(lives), KILL_BOUND, starving.samples)
+    return [row("kill -9 during recovery", times, found, allowed, str(starving))]
 
 
 async def killed_while_sealing(ground: Ground) -> list[Row]:
     """Just after a segment has ended: it is closed, hashed, named, put, read back or discarded."""
     chance, times = ground.chance("sealing"), ground.times(3, 20)
-    async with stage(ground, "sealing", streams=8) as on:
+    async with watched() as starving, stage(ground, "sealing", streams=8) as on:
         for _ in range(times):
             async with running(on.site) as daemon:
                 sealed = chance.randrange(1, 2 * len(on.watches))
                 await daemon.said_of("segment sealed", sealed, within=30)
                 await anyio.sleep(chance.uniform(0, 0.1))
-                await kill(daemon)
+                await kill(daemon, starving)
         await on.last_life()
         found = await on.findings()
-    allowed = Allowance.of_deaths(times, KILL_BOUND)
-    return [row("kill -9 while segments are sealed and uploaded", times, found, allowed)]
+    allowed = Allowance.of_deaths(times, KILL_BOUND, starving.samples)
+    return [row("kill -9 while segments are sealed and uploaded", times, found, allowed, str(starving))]
 
 
 async def told_to_stop(ground: Ground) -> list[Row]:
