@@ -100,6 +100,7 @@ class Timeline:
         self._interrupted = True  # the next audio must be weighed, whatever its lag
         self._late_since: float | None = None  # since when no audio came that did not seem late
         self._window: tuple[float, float] | None = None  # its begin and its least lag
+        self._told = False  # whether a gap was stated: only then may audio come that makes it good
         self._drifted = 0.0  # samples of drift ...
         self._drifted_over = 0.0  # ... in so many seconds of flow
 
@@ -139,6 +140,7 @@ class Timeline:
         """State that nothing will ever be heard of the next `samples` samples."""
         gap = Gap(self.position, samples, reason)
         self.position += samples
+        self._told = True
         return gap
 
     def time_of(self, position: int) -> float:
@@ -230,6 +232,7 @@ class Timeline:
         phase = hold.least_lag - gap - self._reference
         # Audio that is still catching up has not shown its least lag; the flow before it has.
         self._phase = phase if gap or not self.position else min(phase, self._phase)
+        self._begin_earlier()
         self._pending = 0.0 if gap else self._pending
         self._window = None
         placed: list[Placed] = [self.fill(gap, hold.reason)] if gap else []
@@ -249,12 +252,22 @@ class Timeline:
             self._phase = lag
             self._pending = 0.0
             self._window = None
+            self._begin_earlier()
         began, least = self._window or (at, lag)
         least = min(least, lag)
         self._window = (began, least)
         if at - began >= WINDOW:
             self._window = (at, math.inf)
             self._adjust(least - self._phase, at, at - began)
+
+    def _begin_earlier(self) -> None:
+        """Audio that caught up beyond its beginning shows that the beginning was late.
+
+        Else it would have to be a gap that was no gap, and the next one would be stated that much shorter.
+        """
+        if self._phase < 0 and not self._told:
+            self._reference += self._phase
+            self._phase = 0.0
 
     def _adjust(self, level: float, at: float, elapsed: float) -> None:
         """Take the least lag of a window: slow changes are drift.

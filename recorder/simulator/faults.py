@@ -28,15 +28,21 @@ async def _break(
 ) -> None:
     match step:
         case script.Drop(torn=torn):
-            if torn:
-                packet, _ = player.packet(position)
-                player.write(player.unrecorded_frame(packet)[:torn])
+            _tear(player, position, torn)
             player.line.hang_up(Ended.SCRIPT)
-        case script.ResetConnection():
+        case script.ResetConnection(torn=torn):
+            _tear(player, position, torn)
             await player.line.reset(Ended.SCRIPT)
         case script.CloseFrame(code=code):
             player.line.blame(Ended.SCRIPT)
             await player.line.close(code)
+
+
+def _tear(player: Player, position: int, torn: int) -> None:
+    """Send so many bytes of the next frame, and none of the others."""
+    if torn:
+        packet, _ = player.packet(position)
+        player.write(player.unrecorded_frame(packet)[:torn])
 
 
 async def _stall(player: Player, step: script.Stall, position: int) -> int:

@@ -72,9 +72,13 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class ResetConnection:
-    """A TCP reset. What was sent before it has reached the client's machine on a loopback."""
+    """A TCP reset. What was sent before it has reached the client's machine on a loopback.
+
+    `torn` bytes of the next frame are still sent, so that the stream ends inside it.
+    """
 
     at: int
+    torn: int = 0
 
 
 @dataclass(frozen=True, slots=True)

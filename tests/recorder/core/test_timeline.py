@@ -112,6 +112,20 @@ def test_a_stall_without_a_burst_is_a_gap_of_its_length_in_its_place(stall: floa
     assert bench.gaps == [Gap(20 * SAMPLE_RATE, round(stall * SAMPLE_RATE), GapReason.STALLED)]
 
 
+@pytest.mark.parametrize("late", [0.2, 0.49, 0.8])
+def test_a_stream_that_is_late_for_long_and_then_catches_up_does_not_shorten_the_gap_after_it(
+    late: float,
+) -> None:
+    bench = Bench()
+    bench.play(
+        due + late if due < SETTLE + 0.3 else max(due, SETTLE + 0.3 + late) for due in steady(0.0, 20.0)
+    )
+    bench.play(steady(21.0, 40.0))
+
+    (gap,) = bench.gaps
+    assert gap.samples / SAMPLE_RATE == pytest.approx(1.0, abs=TOLERANCE)
+
+
 def test_a_stream_that_begins_late_does_not_shorten_the_gaps_after_it() -> None:
     bench = Bench()
     bench.play([1.1] * 5)  # 0.1 s of audio at once

@@ -1,0 +1,138 @@
+"""What is in a bucket and a spool at the end, by the commands and the library that people use. Blocking."""
+
+import json
+import subprocess
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from recorder.simulator.record import WatchRecord
+from recorder.simulator.verdict import Fetched
+from storage.backends import open_store
+from storage.catalog import Catalog, NothingRecorded
+from storage.layout import Layout
+from storage.manifest import parse_manifest
+from storage.names import MANIFEST_SUFFIX, WatchId
+from storage.store import ObjectStore
+from tests.campaign.judge import judge
+from tests.campaign.rows import Findings, together
+from tests.campaign.tape import MarkedTape, Samples
+from tests.daemon.process import BIN, Site
+
+_HINTS = {".claim", ".last"}
+"""What lies in a spool for good; see `recorder.history`."""
+
+
+class _Gathered:
+    """An `AudioWriter` into memory."""
+
+    def __init__(self) -> None:
+        self.blocks: list[Samples] = []
+
+    def write(self, samples: Samples) -> None:
+        self.blocks.append(np.array(samples, np.int16))
+
+
+def look(
+    site: Site,
+    endpoint_url: str | None,
+    spool: Path,
+    records: Mapping[WatchId, WatchRecord],
+    tape: MarkedTape,
+) -> Findings:
+    """Compare all that a daemon has recorded with what it was sent, once it has stopped.
+
+    The credentials of the store are those of our own environment.
+    """
+    store = open_store(site.store_url, endpoint_url=endpoint_url)
+    try:
+        catalog = Catalog(store)
+        found = [_watch(catalog, watch, record, tape) for watch, record in records.items()]
+    finally:
+        store.close()
+    first = next(iter(records))
+    return together([*found, _audio_alone(store), listed(site), _fetched(site, first, store), left(spool)])
+
+
+def _watch(catalog: Catalog, watch: WatchId, record: WatchRecord, tape: MarkedTape) -> Findings:
+    out = _Gathered()
+    try:
+        result = catalog.fetch(catalog.layout(watch), out, lambda _: None)
+    except NothingRecorded:
+        return Findings(objects=1, complaints=(f"nothing was recorded of {watch}",))
+    silence = tuple((each.at, each.samples, each.reason) for each in result.silence)
+    samples = np.concatenate(out.blocks) if out.blocks else np.zeros(0, np.int16)
+    fetched = Fetched(samples, silence, len(result.segments))
+    judgement = judge(tape, [connection.runs for connection in record.connections], fetched)
+    doubled = tuple(f"{watch} is there twice from {each.started_at}" for each in result.overlaps)
+    problems = tuple(f"{each.key}: {each.message}" for each in result.problems)
+    return Findings((judgement,), len(problems) + len(doubled) + (judgement.wrong > 0), problems + doubled)
+
+
+def _audio_alone(store: ObjectStore) -> Findings:
+    """Audio without a manifest, which nobody would ever find; and manifests without audio."""
+    keys = [stat.key for stat in store.list()]
+    stems = Counter(key.rpartition(".")[0] for key in keys)
+    alone = [key for key in keys if stems[key.rpartition(".")[0]] != 2]
+    return Findings(
+        objects=len(alone), complaints=tuple(f"{key} stands alone in the bucket" for key in alone)
+    )
+
+
+def listed(site: Site) -> Findings:
+    """Whether `recordings list` reads the bucket without a warning."""
+    result = _recordings(site, "list")
+    if result.returncode == 0 and not result.stderr.strip():
+        return Findings()
+    return Findings(
+        complaints=(f"recordings list: exit status {result.returncode}: {result.stderr.strip()}",)
+    )
+
+
+def _fetched(site: Site, watch: WatchId, store: ObjectStore) -> Findings:
+    """Whether `recordings fetch` gives what the library gives, without a warning."""
+    output = site.folder / "fetched.wav"
+    result = _recordings(site, "fetch", watch.id, "-o", str(output), "--force", "--json")
+    if result.returncode or result.stderr.strip():
+        said = f"recordings fetch: exit status {result.returncode}: {result.stderr.strip()}"
+        return Findings(complaints=(said,))
+    report = json.loads(result.stdout)
+    layout: Layout = Catalog(store).layout(watch)
+    output.unlink()
+    if report["samples"] != layout.samples:
+        return Findings(
+            complaints=(f"recordings fetch wrote {report['samples']} of {layout.samples} samples",)
+        )
+    return Findings()
+
+
+def _recordings(site: Site, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [str(BIN / "recordings"), *arguments, "--config", str(site.config)]
+    return subprocess.run(
+        command, env=site.variables, cwd=site.folder, capture_output=True, text=True, check=False
+    )
+
+
+def left(spool: Path) -> Findings:
+    """What is in a spool that should be empty; worst, what is neither open nor sealed nor set aside."""
+    names = {path.name for path in spool.iterdir()} - _HINTS
+    aside = sorted(path.name for path in spool.glob("quarantine/*"))
+    stems = Counter(name.partition(".wav")[0].partition(".flac")[0] for name in names)
+    complaints = [f"set aside: {name}" for name in aside]
+    for name in sorted(names - {"quarantine"}):
+        stem = next((stem for stem in stems if name.startswith(stem)), name)
+        known = stems[stem] > 1 or name.endswith((".json", ".facts"))
+        complaints.append(f"left in the spool: {name}" if known else f"neither open nor sealed: {name}")
+    return Findings(objects=len(aside), complaints=tuple(complaints))
+
+
+def reported_in(store: ObjectStore) -> int:
+    """Samples that ledgers call silence, and those of absences after a first segment, over a whole bucket."""
+    reported = 0
+    for stat in store.list():
+        if stat.key.endswith(MANIFEST_SUFFIX):
+            with store.open(stat.key) as file:
+                reported += parse_manifest(file.read()).silence
+    return reported

@@ -1,0 +1,62 @@
+"""All faults of the campaign, in the order of the table."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from tests.campaign import crowds, deaths, disks, networks, stores, strangers
+from tests.campaign.ground import Ground
+from tests.campaign.rows import Row
+
+ROOM = 6
+"""How much of the machine there is to share: what faults take of it that run at the same time."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One of them.
+
+    Attributes:
+        name: on the command line.
+        inject: makes its rows.
+        bound: of what a fault may take of a stream, in words.
+        weight: how much of the machine it takes; one that takes all of it runs alone.
+        long: whether it had better begin first.
+    """
+
+    name: str
+    inject: Callable[[Ground], Awaitable[list[Row]]]
+    bound: str
+    weight: int = 1
+    long: bool = False
+
+
+DEATH = "1 s of audio that had come; half a second more of a stream that has just begun"
+NONE = "nothing that had come, to the sample"
+
+FAULTS = (
+    Fault("kill", deaths.killed_at_random, DEATH, weight=2, long=True),
+    Fault("kill-recovery", deaths.killed_in_recovery, DEATH),
+    Fault("kill-sealing", deaths.killed_while_sealing, DEATH),
+    Fault("sigterm", deaths.told_to_stop, NONE),
+    Fault("power-cut", disks.power_cut, f"sync_interval ({disks.SYNC_INTERVAL} s) + 1 s"),
+    Fault("disk-full", disks.full, "what the ledger calls disk"),
+    Fault("freeze", crowds.frozen_process, NONE, weight=ROOM),
+    Fault("disk-stall", crowds.stalled_disk, NONE, weight=ROOM),
+    Fault("store-away", stores.away, NONE, weight=2, long=True),
+    Fault("store-killed", stores.refused, NONE),
+    Fault("store-hangs", stores.hanging, NONE),
+    Fault("store-slow", stores.slow, NONE),
+    Fault("store-5xx", stores.failing, NONE),
+    Fault("store-cut", stores.cutting, NONE),
+    Fault("store-refuses-one", stores.one_object_refused, NONE),
+    Fault("reset", networks.reset_in_a_frame, NONE),
+    Fault("close", networks.closed_bare, NONE),
+    Fault("half-open", networks.half_open, NONE, long=True),
+    Fault("stall", networks.stalls, NONE),
+    Fault("accept-then-close", networks.accepted_and_closed, NONE),
+    Fault("slow-handshake", networks.slow_handshakes, NONE),
+    Fault("drop-all", networks.dropped_together, NONE, weight=2),
+    Fault("huge-messages", strangers.huge_messages, NONE),
+    Fault("junk", strangers.junk, NONE),
+    Fault("too-fast", strangers.too_fast, NONE, weight=2),
+)

@@ -1,0 +1,111 @@
+"""The quick campaign is a part of the suite: every row that can be run here is good."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.campaign import table
+from tests.campaign.faults import FAULTS
+from tests.campaign.judge import Judgement
+from tests.campaign.rows import Allowance, Findings, not_run, row
+
+ROOT = Path(__file__).parent.parent.parent
+SAID = Judgement(
+    sent=80_000, lost=4000, reported=4000, dropped=(0, 0), carried=(40_000, 36_000), wrong=0, astray=0
+)
+
+
+def campaign(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "tests.campaign", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.timeout(600)
+def test_no_fault_loses_more_than_it_may_and_all_that_is_lost_is_reported() -> None:
+    result = campaign("--quick", "--json")
+
+    assert result.stdout, result.stderr
+    said = json.loads(result.stdout)
+    bad = {each["fault"]: each["complaints"] for each in said["rows"] if each["complaints"]}
+    assert bad == {}
+    assert result.returncode == 0
+    assert len(said["rows"]) >= len(FAULTS)
+    assert said["seconds"] < 300
+    for each in said["rows"]:
+        assert each["good"] is (each["not_run"] is None), each
+        assert each["not_run"] or each["times"] >= 1
+
+
+def test_a_fault_that_there_is_not_is_refused() -> None:
+    result = campaign("--fault", "locusts")
+
+    assert result.returncode == 2
+    assert "locusts" in result.stderr
+    assert "kill-recovery" in result.stderr
+
+
+def test_the_help_shows_how_it_is_run() -> None:
+    result = campaign("--help")
+
+    assert result.returncode == 0
+    assert "python -m tests.campaign --quick" in result.stdout
+
+
+def test_every_fault_has_a_name_of_its_own_and_a_bound() -> None:
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+    assert all(fault.bound for fault in FAULTS)
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (Findings((replace(SAID, reported=3999),)), "differ by 1"),
+        (
+            Findings((replace(SAID, astray=1, worst=(8000, 4000, 3999)),)),
+            "a gap of 4000 samples, 1.0 s after",
+        ),
+        (Findings((replace(SAID, wrong=1),)), "1 samples are not what was sent"),
+        (Findings((replace(SAID, dropped=(8001, 0)),)), "8001 samples of a stream 5.0 s old"),
+        (
+            Findings((replace(SAID, dropped=(0, 12_001), carried=(40_000, 16_000)),)),
+            "12001 samples of a stream",
+        ),
+        (Findings((SAID,), objects=1), "1 objects are wrong"),
+        (Findings((SAID,), complaints=("left in the spool: x.wav",)), "left in the spool"),
+        (Findings(), "nothing was sent"),
+    ],
+)
+def test_what_is_not_as_it_must_be_makes_a_row_bad(found: Findings, words: str) -> None:
+    weighed = row("a fault", 1, found, Allowance(dropped=8000))
+
+    assert weighed.bad
+    assert not weighed.good
+    assert any(words in complaint for complaint in weighed.complaints), weighed.complaints
+    assert any(f"WRONG: a fault: {complaint}" in table.lines([weighed]) for complaint in weighed.complaints)
+
+
+def test_what_is_as_it_must_be_makes_a_row_good() -> None:
+    weighed = row("a fault", 3, Findings((SAID,)), Allowance(), "a note")
+
+    assert weighed.good
+    printed = list(table.lines([weighed]))
+    assert any(
+        line.split() == ["a", "fault", "3", "10.00", "0.50", "0.50", "0", "0", "0", "ok"] for line in printed
+    )
+    assert "a fault: a note" in printed
+
+
+def test_a_fault_that_is_never_injected_is_not_survived() -> None:
+    assert row("a fault", 0, Findings((SAID,)), Allowance()).complaints == ("it was never injected",)
+
+
+def test_a_fault_that_was_not_run_is_neither_good_nor_bad_and_says_why() -> None:
+    skipped = not_run("power cut", "only root may mount a disk")
+
+    assert not skipped.good
+    assert not skipped.bad
+    assert any(line.endswith("not run: only root may mount a disk") for line in table.lines([skipped]))
