@@ -34,7 +34,6 @@ def test_no_fault_loses_more_than_it_may_and_all_that_is_lost_is_reported() -> N
     assert bad == {}
     assert result.returncode == 0
     assert len(said["rows"]) >= len(FAULTS)
-    assert said["seconds"] < 300
     for each in said["rows"]:
         assert each["good"] is (each["not_run"] is None), each
         assert each["not_run"] or each["times"] >= 1
