@@ -71,6 +71,14 @@ def test_two_watches_that_fail_in_a_row_close_the_store_and_one_that_succeeds_op
     assert len(taken(backlog, due)) == 5, "all that failed, too"
 
 
+def test_one_failure_closes_nothing() -> None:
+    backlog = backlog_of(segment(1, 1), segment(1, 2), segment(2, 3))
+    backlog.failed(taken(backlog, most=1)[0], PACE, 0.0)
+
+    assert not backlog.away
+    assert [item.name.number for item in taken(backlog)] == [2, 3]
+
+
 def test_one_that_fails_among_others_is_no_witness() -> None:
     backlog = backlog_of(*(segment(1, number) for number in range(40)))
     now = 0.0
