@@ -11,7 +11,7 @@ each time; as soon as one succeeds all go.
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -21,7 +21,8 @@ from recorder.segment import SealedSegment
 from storage.names import SegmentName, WatchId
 
 _WITNESSES: Final = 2
-"""Different ones that must fail in a row before it is not for them: one may be unlucky for good."""
+"""Different ones that must fail in a row before it is not for them: one may be unlucky for good. Who failed
+before, while others succeeded, is no witness the next time."""
 _SLACK: Final = 100
 """Entries of a heap that may be out of date before they are cleared away."""
 
@@ -35,6 +36,7 @@ class Item:
     segment: SealedSegment
     attempts: int = 0
     backoff: Backoff = field(default_factory=Backoff)
+    failed_at: "_Gate | None" = None
 
     @property
     def name(self) -> SegmentName:
@@ -50,26 +52,26 @@ class _Gate:
     """Open, or closed until some moment, when one may ask. Closed by witnesses who failed in a row."""
 
     def __init__(self) -> None:
-        self._witnesses: set[Hashable] = set()
+        self._witnesses: set[Item | _Line] = set()
         self._backoff = Backoff()
-        self._longest = 0.0
+        self._pace: Pace | None = None
         self.until = -math.inf  # monotonic seconds
 
     @property
     def closed(self) -> bool:
         return len(self._witnesses) >= _WITNESSES
 
-    def failed(self, witness: Hashable, pace: Pace, now: float, chance: float) -> None:
-        if not self.closed:
+    def failed(self, witness: "Item | _Line", pace: Pace, now: float, chance: float) -> None:
+        self._pace = pace
+        if not self.closed and witness.failed_at in (None, self):  # each success makes a new gate
             self._witnesses.add(witness)
-        if self.closed:
-            self._longest = pace.cap
-            self.until = now + self._backoff.delay(pace, chance)
+            self.asked(now, chance)
+        witness.failed_at = self
 
-    def asked(self, now: float) -> None:
-        """One asks. The next one need not wait for its answer for ever."""
-        if self.closed:
-            self.until = now + self._longest
+    def asked(self, now: float, chance: float) -> None:
+        """One asks. The next one does not wait for its answer: it may be long in coming."""
+        if self.closed and self._pace:
+            self.until = now + self._backoff.delay(self._pace, chance)
 
 
 class _Line:
@@ -79,6 +81,7 @@ class _Line:
         self.ready: list[tuple[_Key, Item]] = []
         self.under_way = 0
         self.gate = _Gate()
+        self.failed_at: _Gate | None = None
         self.version = 0  # of what was last said of it
 
 
@@ -157,8 +160,8 @@ class Backlog:
                 _, item = heapq.heappop(line.ready)
                 item.attempts += 1
                 line.under_way += 1
-                line.gate.asked(now)
-                self._gate.asked(now)
+                line.gate.asked(now, self._chance())
+                self._gate.asked(now, self._chance())
                 self._offer(line)
                 return item
         return None
@@ -195,8 +198,8 @@ class Backlog:
         delay = item.backoff.delay(pace, self._chance())
         heapq.heappush(self._later, (now + delay, item.name.spool_stem, item))
         was_open, store_was_open = not line.gate.closed, not self._gate.closed
-        line.gate.failed(item.name, pace, now, self._chance())
-        self._gate.failed(item.name.watch, pace, now, self._chance())
+        line.gate.failed(item, pace, now, self._chance())
+        self._gate.failed(line, pace, now, self._chance())
         if store_was_open and self._gate.closed:
             self._reorder(*self._lines.values())
         elif was_open and line.gate.closed:

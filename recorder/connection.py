@@ -12,6 +12,10 @@ NOTHING: Final[Mapping[DiscardReason, int]] = MappingProxyType({})
 """No message was discarded."""
 
 
+ROW_COST: Final = 250
+"""Bytes that a row takes beside its messages."""
+
+
 class Batch(NamedTuple):
     """What one read of the socket brought.
 
@@ -29,8 +33,8 @@ class Batch(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of the messages."""
-        return sum(row.size * row.many for row in self.rows)
+        """Bytes that it takes in memory: of a read of the shortest messages, most is what is said of them."""
+        return sum(row.size * row.many + ROW_COST for row in self.rows)
 
 
 class Setback(StrEnum):

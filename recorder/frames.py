@@ -13,6 +13,10 @@ from recorder.core.packets import DiscardReason, Row
 MAX_MESSAGE = 1 << 17
 """Bytes. AudioSocket cannot say more than 65 535, an RTP packet is no longer, and the rest is courtesy."""
 
+MOST_ROWS = 4096
+"""Rows of one read; messages in more are dropped. A read of 256 KiB holds 800 packets of 20 ms, and they are
+rows of their own only where each has another length. It takes shorter messages than audio has to be more."""
+
 _FINAL_TEXT, _FINAL_BINARY = 0x81, 0x82
 _MASKED = 0x80
 
@@ -78,8 +82,15 @@ class FrameSplitter:
         head, stride, last = data[position:payload], size + length, len(data) - size - length
         while position <= last and data.startswith(head, position):
             position += stride
-        self.rows.append(Row(data, payload, length, stride, (position + size - payload) // stride))
+        self.add(Row(data, payload, length, stride, (position + size - payload) // stride))
         return position
+
+    def add(self, row: Row) -> None:
+        """Keep messages for the caller."""
+        if len(self.rows) < MOST_ROWS:
+            self.rows.append(row)
+        else:
+            self.discarded[DiscardReason.FLOOD] += row.many
 
 
 def _header(data: bytes, position: int) -> tuple[int, int] | None:

@@ -50,11 +50,12 @@ class Salvage:
         postponed: list[OSError] = []
         for stem, suffixes in self._shelf.by_stem().items():
             try:
-                recovered += self._recover(stem, suffixes)
-            except ValueError:
-                paths = [self._shelf.folder / (stem + suffix) for suffix in sorted(suffixes)]
-                quarantined += paths
-                self._shelf.set_aside(paths)
+                try:
+                    recovered += self._recover(stem, suffixes)
+                except ValueError:
+                    paths = [self._shelf.folder / (stem + suffix) for suffix in sorted(suffixes)]
+                    self._shelf.set_aside(paths)
+                    quarantined += paths
             except OSError as error:
                 # A disk that is full or failing: what is sealed can still be uploaded, and may make room.
                 postponed.append(error)

@@ -1,5 +1,8 @@
 """The files of one segment in the spool, while it is open and once it is sealed. Knows no order of steps."""
 
+import itertools
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +10,20 @@ from recorder import wav
 from storage import durable
 from storage.manifest import SegmentFacts, SegmentManifest, format_manifest, parse_manifest
 from storage.names import AudioFormat, SegmentName
+
+
+def is_plain(path: Path) -> bool:
+    """Whether this is a file as we make them: no folder, no link to what is others', nothing that blocks."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def free_name(path: Path) -> Path:
+    """`path`, or the first of `path.2`, `path.3` ... that there is not yet."""
+    names = itertools.chain([path], (path.with_name(f"{path.name}.{n}") for n in itertools.count(2)))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +43,10 @@ class SealedSegment:
     def audio_key(self) -> str:
         """The object key of the audio."""
         return self.name.audio_key_as(self.audio_format)
+
+    def is_plain(self) -> bool:
+        """Whether its files are plain ones, as far as they are there."""
+        return is_plain(self.audio) and (is_plain(self.manifest) or not os.path.lexists(self.manifest))
 
     def size(self) -> int:
         """Bytes of the audio. Blocking.

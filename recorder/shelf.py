@@ -10,7 +10,7 @@ from pathlib import Path
 from recorder import sealing, wav
 from recorder.doubt import Doubts
 from recorder.history import History
-from recorder.segment import SealedSegment
+from recorder.segment import SealedSegment, free_name, is_plain
 from storage import durable
 from storage.manifest import SegmentFacts, SegmentManifest, format_manifest
 from storage.names import MANIFEST_SUFFIX, AudioFormat, SegmentName
@@ -84,7 +84,7 @@ class Shelf:
         durable.make_directories(quarantine, below=self.folder)
         for path in paths:
             if path.exists():
-                durable.rename(path, quarantine / path.name)
+                durable.rename(path, free_name(quarantine / path.name))
 
     def by_stem(self) -> dict[str, frozenset[str]]:
         """The suffixes of our files, by segment. What is not ours is not looked at, let alone moved."""
@@ -93,10 +93,10 @@ class Shelf:
             name = path.name.removeprefix(".")
             suffix = next((suffix for suffix in _SUFFIXES if suffix in name), "")
             stem = name.partition(suffix)[0] if suffix else name
-            if not suffix or not path.is_file() or not _is_ours(stem):
+            if not suffix or not is_plain(path) or not _is_ours(stem):
                 continue
             if path.name.startswith(".") and path.suffix == durable.TEMPORARY_SUFFIX:
-                path.unlink()
+                path.unlink(missing_ok=True)
             elif path.name == stem + suffix:
                 files.setdefault(stem, set()).add(suffix)
         return {stem: frozenset(suffixes) for stem, suffixes in files.items()}

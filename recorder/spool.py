@@ -135,7 +135,8 @@ class Spool:
             with contextlib.suppress(ValueError):
                 segment = self._shelf.sealed(path)
                 # A FLAC beside what it was made from is not sealed yet: uploaded now, it would be made again.
-                if not self._shelf.path(segment.name, OPEN_SUFFIX).exists():
+                made_from = self._shelf.path(segment.name, OPEN_SUFFIX)
+                if segment.is_plain() and not made_from.exists():
                     found.append(segment)
         yield from sorted(found, key=lambda segment: (segment.name.started_at, segment.name.number))
 

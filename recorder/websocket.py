@@ -43,8 +43,10 @@ cannot take either slows the sender."""
 PROMPT = 0.1
 """Seconds after reading was resumed in which what comes is taken to have been there before: a busy loop may
 be late by so much."""
-MAX_FRAGMENT = 1 << 24
+MAX_FRAGMENT = MAX_MESSAGE
 """Bytes of a fragment at which the connection is given up: the library gathers it whole."""
+MAX_UNSENT = 1 << 16
+"""Bytes of pongs that the platform has not read at which the connection is given up. It sends no pings."""
 
 _HEAD_END = b"\r\n\r\n"
 
@@ -63,7 +65,7 @@ class _Stream(ClientConnection):
         self._resumed_at: float | None = None
         self._head = b""
         self._splitter: FrameSplitter | None = None
-        self._fragments: list[bytes] | None = None
+        self._fragments: bytearray | None = None
         self._gathered = 0
         self.inbox = Inbox(self.loop)
 
@@ -89,6 +91,9 @@ class _Stream(ClientConnection):
             super().data_received(others)
             self._expect_the_end()
         self._keep(self._splitter, at)
+        unsent, unpaced = self.transport.get_write_buffer_size(), 0 if self._paced else self.inbox.pending
+        if unsent > MAX_UNSENT or unpaced > 2 * MAX_PENDING:
+            self.transport.abort()  # it neither reads nor stops, as no honest platform does: a gap
         if self._paced and not self._pausing:
             # Not at once: under TLS this may be what was left in the engine, and the socket comes after it.
             self._pausing = True
@@ -138,13 +143,13 @@ class _Stream(ClientConnection):
 
         Frames may share a read with the head. Had the library the beginning of one, it would need its end.
         """
-        self._head += data
-        end = self._head.find(_HEAD_END)
+        head = self._head + data
+        end = head.find(_HEAD_END)
         if end < 0:
+            self._head = head[1 - len(_HEAD_END) :]  # in which the end may begin
             super().data_received(data)
             return b""
-        end += len(_HEAD_END)
-        rest = self._head[end:]
+        rest = head[end + len(_HEAD_END) :]
         super().data_received(data[: len(data) - len(rest)])
         self._head = b""
         if self.protocol.state is State.OPEN:
@@ -172,11 +177,11 @@ class _Stream(ClientConnection):
     def _gather(self, frame: Frame) -> None:
         assert self._splitter is not None  # noqa: S101  frames come after the handshake
         if frame.opcode is not Opcode.CONT:
-            self._fragments = [] if frame.opcode is Opcode.BINARY else None
+            self._fragments = bytearray() if frame.opcode is Opcode.BINARY else None
             self._gathered = 0
         self._gathered += len(frame.data)
         if self._fragments is not None and self._gathered <= MAX_MESSAGE:
-            self._fragments.append(bytes(frame.data))
+            self._fragments += frame.data
         if not frame.fin:
             return
         if self._fragments is None:
@@ -184,7 +189,7 @@ class _Stream(ClientConnection):
         elif self._gathered > MAX_MESSAGE:
             self._splitter.discarded[DiscardReason.OVERSIZED] += 1
         else:
-            self._splitter.rows.append(Row.of(b"".join(self._fragments)))
+            self._splitter.add(Row.of(bytes(self._fragments)))
 
     def _keep(self, splitter: FrameSplitter, at: float) -> None:
         if not splitter.rows and not splitter.discarded:

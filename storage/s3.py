@@ -259,9 +259,10 @@ class S3Store:
         try:
             with translated(operation, place):
                 yield
-        except StoreUnavailable:
-            deadline.check(f"{operation} {place}")  # else it would be said that the store has cut it
-            raise
+        finally:
+            # A connection that was cut looks like one that the store has closed, and half a head of an answer
+            # like a whole one.
+            deadline.check(f"{operation} {place}")
 
 
 def _hexadecimal(checksum: str) -> str | None:

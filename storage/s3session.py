@@ -27,6 +27,7 @@ class _Watched:
     """A connection whose socket is watched from its first byte, of TLS too, and again with each request."""
 
     def _new_conn(self) -> socket.socket:
+        deadline.check("connect")  # a second attempt of botocore's own, most likely
         made: socket.socket = super()._new_conn()  # type: ignore[misc]  # of urllib3's connections
         deadline.watch(made.fileno())
         return made

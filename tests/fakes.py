@@ -1,13 +1,17 @@
 """Stand-ins that implement our own ports. They keep every promise of the port, and can be told to fail."""
 
+import asyncio
 import hashlib
 import io
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from recorder.offload import Arguments, Result
+from recorder.segment import SealedSegment
 from storage.errors import ObjectConflict, ObjectNotFound, StoreError, StoreUnavailable
 from storage.store import ObjectStat, check_key
 
@@ -15,15 +19,21 @@ from storage.store import ObjectStat, check_key
 class MemoryStore:
     """An `ObjectStore` in memory.
 
+    `vouches_for_sha256` says whether its `stat` gives one.
+
     Attributes:
         objects: everything stored, by key. A test may damage or remove an object here.
         failure: raised by every call while it is set; an outage, or a refusal.
+        failures: raised by every call for a key, by key.
         read: the keys that were opened, in order.
     """
+
+    vouches_for_sha256 = True
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
         self.failure: StoreError | None = None
+        self.failures: dict[str, StoreError] = {}
         self.read: list[str] = []
         self._lock = threading.Lock()
 
@@ -32,7 +42,7 @@ class MemoryStore:
         return "memory:"
 
     def put(self, key: str, source: Path | bytes, *, sha256: str, content_type: str) -> None:  # noqa: ARG002
-        self._fail()
+        self._fail(key)
         data = source if isinstance(source, bytes) else source.read_bytes()
         if hashlib.sha256(data).hexdigest() != sha256:
             raise StoreUnavailable(f"put {key}: its content is not that of its SHA-256")
@@ -42,16 +52,18 @@ class MemoryStore:
 
     @contextmanager
     def open(self, key: str, *, start: int = 0, length: int | None = None) -> Iterator[BinaryIO]:
-        self._fail()
+        self._fail(key)
         self.read.append(key)
         data = self._find(key)[start:]
         with io.BytesIO(data[:length]) as stream:
             yield stream
 
     def stat(self, key: str) -> ObjectStat:
-        self._fail()
+        self._fail(key)
         data = self._find(key)
-        return ObjectStat(key, len(data), hashlib.sha256(data).hexdigest())
+        return ObjectStat(
+            key, len(data), hashlib.sha256(data).hexdigest() if self.vouches_for_sha256 else None
+        )
 
     def list(self, prefix: str = "") -> Iterator[ObjectStat]:
         self._fail()
@@ -65,7 +77,7 @@ class MemoryStore:
         yield from sorted({f"{prefix}{key.partition('/')[0]}/" for key in below if "/" in key})
 
     def delete(self, key: str) -> None:
-        self._fail()
+        self._fail(key)
         self.objects.pop(check_key(key), None)
 
     def close(self) -> None:
@@ -77,6 +89,50 @@ class MemoryStore:
         except KeyError:
             raise ObjectNotFound(f"{key}: there is no such object") from None
 
-    def _fail(self) -> None:
-        if self.failure is not None:
-            raise self.failure
+    def _fail(self, key: str = "") -> None:
+        failure = self.failure or self.failures.get(key)
+        if failure is not None:
+            raise failure
+
+
+class Network:
+    """An `Offload` on virtual time: an upload takes `seconds(segment)`, and for ever if that is infinite.
+
+    A call that is abandoned is made all the same, when it would have been: threads cannot be cancelled.
+
+    Attributes:
+        calls: how many there were.
+        under_way: how many there are at the moment, by watch.
+        most: the most at a time, by watch.
+    """
+
+    def __init__(self, seconds: Callable[[SealedSegment], float] = lambda _: 0.1) -> None:
+        self._seconds = seconds
+        self.calls = 0
+        self.under_way: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+
+    async def __call__(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
+        segment = next(each for each in arguments if isinstance(each, SealedSegment))
+        watch, seconds = segment.name.watch.id, self._seconds(segment)
+        self.calls += 1
+        self.under_way[watch] += 1
+        self.most[watch] = max(self.most[watch], self.under_way[watch])
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+
+        def perform() -> None:
+            try:
+                result = call(*arguments)
+            except Exception as error:  # noqa: BLE001  it is raised where the call was asked for
+                if not answer.done():
+                    answer.set_exception(error)
+            else:
+                if not answer.done():
+                    answer.set_result(result)
+
+        if seconds < float("inf"):
+            asyncio.get_running_loop().call_later(seconds, perform)
+        try:
+            return await answer
+        finally:
+            self.under_way[watch] -= 1

@@ -32,6 +32,10 @@ _PACE_SLOT, _PACE_SLOTS = 1.0, 2
 whatever the content says: neither pauses in speech nor a stall and its burst keep a pace that long."""
 _GUESS_AFTER = 6.0
 """Seconds of stream after which the likeliest is taken."""
+MOST_WAITING = 1 << 20
+"""Bytes kept coded after which it is taken too: over a minute of audio."""
+_RUN_COST = 250
+"""Bytes that a run takes beside its payload."""
 
 
 class _Evidence:
@@ -177,6 +181,7 @@ class Decoder:
         self._detector = CodecDetector(before)
         self._counters = counters
         self._waiting: list[Run] = []
+        self._kept = 0  # bytes of them
 
     @property
     def deadline(self) -> float | None:
@@ -188,7 +193,10 @@ class Decoder:
         if self.codec is None:
             for run in runs:
                 self._detector.listen(run)
+            self._kept += sum(len(run.payload) + _RUN_COST for run in runs)
             self.codec = self._detector.decision(now)
+            if self.codec is None and self._kept > MOST_WAITING:
+                self.codec = self._detector.guess()
         return self._decode(runs)
 
     def flush(self) -> list[Chunk]:
@@ -201,7 +209,7 @@ class Decoder:
         self._waiting.extend(runs)
         if self.codec is None:
             return []
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._kept = self._waiting, [], 0
         return [chunk for run in waiting if (chunk := self._chunk(self.codec, run))]
 
     def _chunk(self, codec: Codec, run: Run) -> Chunk | None:

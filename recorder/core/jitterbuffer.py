@@ -18,6 +18,9 @@ UNREAD = 1.0
 where no read comes; a read tells how long what it brings may have waited."""
 CAPACITY = 128
 """Packets held while one is missing: what `WAIT` can bring at 4 ms a packet, and a bound to memory."""
+MOST_BYTES = 1 << 20
+"""Bytes of packets held while one is missing, and again of those that have gone by and are remembered. A
+minute of audio: only messages that are no audio are so long. What is more is let go early, or forgotten."""
 
 
 class JitterBuffer:
@@ -28,7 +31,9 @@ class JitterBuffer:
         self._ssrc: int | None = None
         self._expected = 0  # extended number of the next packet; set by the first one, whose SSRC is new
         self._held: dict[int, tuple[Packets, float]] = {}  # single packets
+        self._held_bytes = 0
         self._recent: deque[tuple[int, Packets]] = deque()  # what has gone by, with the number after it
+        self._recent_bytes = 0
         self._probe = RestartProbe()
         self._missing = 0  # packets declared lost since the last one that was gathered
         self._lost_before = 0  # packets lost before those that are being gathered
@@ -100,6 +105,9 @@ class JitterBuffer:
                 self._counters.duplicate += 1
             else:
                 self._held[number] = (packet, at)
+                self._held_bytes += packet.size
+                while self._held_bytes > MOST_BYTES:
+                    self._skip_to_held()
         else:
             self._put_behind(packet, number, at)
 
@@ -122,8 +130,12 @@ class JitterBuffer:
         self._counters.discarded[DiscardReason.STRAY] += self._probe.dismiss()
         self._expected += packets.many
         self._recent.append((self._expected, packets))
-        while self._recent[0][0] < self._expected - MAX_MISORDER:
-            self._recent.popleft()
+        self._recent_bytes += len(packets.payload)
+        while self._recent_bytes > MOST_BYTES or self._recent[0][0] < self._expected - MAX_MISORDER:
+            _, forgotten = self._recent.popleft()
+            self._recent_bytes -= len(forgotten.payload)
+            if not self._recent:
+                break
 
     def _gone_by(self, number: int) -> bytes | None:
         """The payload that came under a number before, None if it was lost or is long ago."""
@@ -136,6 +148,7 @@ class JitterBuffer:
     def _release(self) -> None:
         while following := self._held.pop(self._expected, None):
             packet, at = following
+            self._held_bytes -= packet.size
             self._accept(packet, at)
 
     def _suspect(self, packet: Packets, at: float) -> None:
@@ -150,6 +163,7 @@ class JitterBuffer:
     def _restart(self, sequence: int) -> None:
         self._ready = self.flush()
         self._recent.clear()
+        self._recent_bytes = 0
         self._expected = sequence
 
     def _give_up(self, now: float) -> None:

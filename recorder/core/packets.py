@@ -22,6 +22,8 @@ class DiscardReason(StrEnum):
     """A text message. The platform sends none."""
     OVERSIZED = "oversized"
     """Longer than any message that carries telephone audio."""
+    FLOOD = "flood"
+    """More short messages at a time than audio takes."""
     EMPTY = "empty"
     """No payload."""
     SHORT = "short"

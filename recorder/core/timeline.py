@@ -22,6 +22,10 @@ SETTLE = 0.5
 """Seconds to watch the lag after audio set in before a gap is believed. A burst follows a stall at once."""
 HOLD_LIMIT = 30.0
 """Seconds after which a gap is decided even while the sender is still catching up: a bound to memory."""
+MOST_HELD = 1 << 22
+"""Bytes at which a gap is decided too: over four minutes of audio, which no honest burst exceeds."""
+_CHUNK_COST = 250
+"""Bytes that a chunk takes beside its samples."""
 TOLERANCE = 0.1
 """Seconds of lag that are no gap: above the jitter of networks, below what a listener would miss."""
 MAX_DRIFT = 300e-6
@@ -61,6 +65,7 @@ class _Hold:
         self.decide_at = at + SETTLE
         self.chunks: list[Chunk] = []
         self.samples = 0
+        self.size = 0  # bytes
         self.least_lag = math.inf
         self.least_sure = math.inf  # had it waited unread as long as it can have
         self._least_before = math.inf
@@ -70,6 +75,7 @@ class _Hold:
             self._least_before = lag
         self.chunks.append(chunk)
         self.samples += chunk.samples + chunk.lost
+        self.size += len(chunk.pcm) + _CHUNK_COST
         self.least_lag = min(self.least_lag, lag)
         self.least_sure = min(self.least_sure, lag - chunk.waited * SAMPLE_RATE)
 
@@ -126,6 +132,8 @@ class Timeline:
         self._hold.add(chunk, lag)
         if self.position and excess <= TOLERANCE * SAMPLE_RATE:
             return placed + self._release(self._hold, gap=0)
+        if self._hold.size > MOST_HELD:
+            return placed + self._decide(self._hold, self._hold.least_lag)
         return placed
 
     def flush(self) -> list[Placed]:

@@ -87,3 +87,34 @@ def test_threads_that_are_closed_are_gone(calls: int) -> None:
     disk.close()
 
     assert threading.active_count() == before
+
+
+def test_calls_that_hang_do_not_add_up_and_one_that_ends_makes_room() -> None:
+    hanging = threading.Event()
+    began: list[int] = []
+
+    def hang(number: int) -> None:
+        began.append(number)
+        hanging.wait()
+
+    async def give_up_on(network: NetworkThreads, number: int) -> None:
+        asking = asyncio.ensure_future(network(hang, number))
+        await asyncio.sleep(0.05)
+        asking.cancel()
+        await asyncio.wait([asking])
+
+    async def ask() -> str:
+        network = NetworkThreads(2, abandoned=3)
+        for number in range(20):
+            await give_up_on(network, number)
+        assert began == [0, 1, 2, 3, 4], "two at a time and three that were abandoned"
+        waiting = asyncio.ensure_future(network(lambda: "made"))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        hanging.set()
+        return await waiting
+
+    assert asyncio.run(ask()) == "made"
+    for thread in threading.enumerate():
+        if thread.name == "network":
+            thread.join()

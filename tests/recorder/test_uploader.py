@@ -2,10 +2,7 @@
 
 import hashlib
 import itertools
-import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -16,52 +13,12 @@ from recorder.offload import Arguments, Result
 from recorder.spool import QUARANTINE, Spool
 from recorder.uploader import ATTEMPT_TIMEOUT, Uploader
 from storage.errors import StoreRejected, StoreUnavailable
-from storage.manifest import ClosedBy, SegmentFacts, SegmentManifest, WatchFacts, parse_manifest
-from storage.names import WatchKind
+from storage.manifest import parse_manifest
 from tests.fakes import MemoryStore
+from tests.recorder.uploads import in_spool, seal, uploading
 from tests.virtual import Inline, virtual_clock
 
 pytestmark = pytest.mark.anyio
-
-
-def seal(spool: Spool, number: int, audio: bytes = b"\1\2" * 800) -> SegmentManifest:
-    facts = SegmentFacts(
-        watch=WatchFacts(kind=WatchKind.CALL, id="652af662-eb45-11ee-b1a5-6fde165f9226"),
-        recorder="rec-a",
-        version="0",
-        number=number,
-        started_at=datetime(2026, 11, 22, 15, tzinfo=UTC) + timedelta(minutes=number),
-        samples=len(audio) // 2,
-        encapsulation="sln",
-        codec="ulaw",
-        closed_by=ClosedBy.GRID,
-    )
-    segment = spool.open(facts)
-    segment.wav.write(audio)
-    manifest, _ = spool.seal(segment, facts, None)
-    return manifest
-
-
-@asynccontextmanager
-async def uploading(
-    spool: Spool, store: MemoryStore, network: Inline | None = None
-) -> AsyncIterator[Uploader]:
-    uploader = Uploader(
-        spool,
-        store,
-        clock=virtual_clock(),
-        disk=Inline(),
-        network=network or Inline(seconds=0.1),
-        chance=random.Random(1).random,
-    )
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(uploader.run)
-        yield uploader
-        tasks.cancel_scope.cancel()
-
-
-def in_spool(spool: Spool) -> int:
-    return len(list(spool.sealed()))
 
 
 async def test_audio_and_manifest_arrive_and_the_spool_is_empty(spool: Spool) -> None:
