@@ -21,6 +21,7 @@ from storage.manifest import ClosedBy, GapReason, LedgerEntry, SegmentFacts, Seg
 from storage.names import AudioFormat, WatchKind
 from tests.recorder.core.drive import DETERMINED
 from tests.recorder.disk import disk_of
+from tests.recorder.moments import MOMENTS
 
 PCM = b"\1\2" * 8000
 
@@ -293,6 +294,36 @@ def test_who_dies_after_a_fault_of_the_disk_leaves_an_honest_ledger(spool: Spool
     assert recovered.ledger == (LedgerEntry(start=taken, samples=16_000 - taken, reason=GapReason.DISK),)
     assert isinstance(sealed, SegmentManifest)
     assert sealed.ledger == recovered.ledger
+
+
+def test_whenever_we_die_while_the_disk_comes_back_no_hole_passes_for_audio(tmp_path: Path) -> None:
+    spool, reserve, writer = pausing(tmp_path / "spool")
+    writer.perform([SegmentOpened(facts(1)), SamplesReady(PCM)])
+    reserve.look(0)
+    writer.perform([SamplesReady(PCM)])
+    reserve.look(10**9)
+
+    def come_back() -> None:
+        writer.perform([SamplesReady(PCM)])
+        reserve.look(0)
+        writer.perform([SamplesReady(PCM), SegmentClosed(facts(1, 32_000))])
+        writer.seal()
+
+    moments = MOMENTS.of(spool.folder, come_back)
+    spool.release()
+
+    assert len(moments) > 5
+    for moment in moments:
+        dead = Spool(moment)
+        dead.recover()
+        manifest, _ = next(dead.sealed()).read_manifest()
+        dead.release()
+        content = read(dead)
+        expected = bytearray(b"\1\2" * manifest.samples)
+        for entry in manifest.ledger:
+            expected[2 * entry.start : 2 * entry.end] = bytes(2 * entry.samples)
+        assert content == bytes(expected)
+        assert manifest.samples >= 8000
 
 
 def read(spool: Spool) -> bytes:
