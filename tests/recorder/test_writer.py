@@ -4,6 +4,7 @@ import errno
 import hashlib
 import shutil
 import wave
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +12,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.core.events import SamplesReady, SegmentClosed, SegmentOpened, SilenceReady
+from recorder.core.events import Event, SamplesReady, SegmentClosed, SegmentOpened, SilenceReady
 from recorder.reserve import Reserve
 from recorder.segment import OpenSegment
 from recorder.spool import Spool
@@ -277,6 +278,52 @@ def test_whatever_is_paused_when_the_ledger_is_right_to_the_sample(
     assert reserve.take_missed() == reasons.count(GapReason.DISK)
 
 
+FILE_SIZES = st.sampled_from([None, None, 0, 500, 3001, 9000, 20_001, 50_000])
+"""Bytes that the disk takes of a file; None: all. Facts are about 700, manifests 1000."""
+
+
+@DETERMINED
+@given(st.lists(st.tuples(st.integers(1, 9000), FILE_SIZES, st.booleans()), min_size=1, max_size=10))
+def test_whatever_room_a_disk_has_what_it_did_not_take_is_in_the_ledger(
+    steps: list[tuple[int, int | None, bool]],
+) -> None:
+    with TemporaryDirectory() as folder:
+        spool, _, writer = pausing(Path(folder))
+        lengths, missed = [0], 0
+        writer.perform([SegmentOpened(facts(0))])
+        for samples, size, cut in steps:
+            with disk_of(size) if size is not None else nullcontext():
+                events: list[Event] = [SamplesReady(b"\1\2" * samples)]
+                lengths[-1] += samples
+                if cut:
+                    number = len(lengths)
+                    events += [SegmentClosed(facts(number - 1, lengths[-1])), SegmentOpened(facts(number))]
+                    lengths.append(0)
+                result = writer.perform(events)
+                missed += result.samples if result else 0
+                if cut:
+                    writer.seal()
+        writer.perform([SegmentClosed(facts(len(lengths) - 1, lengths[-1]))])
+        writer.seal()
+        found = [
+            (segment.name.number, segment.read_manifest()[0], wave_of(segment.audio))
+            for segment in spool.sealed()
+        ]
+        left = [path for path in spool.folder.iterdir() if path.name != ".claim"]
+        spool.release()
+
+    assert not writer.unsealed
+    assert [manifest.samples for _, manifest, _ in found] == lengths
+    for _, manifest, audio in found:
+        expected = bytearray(b"\1\2" * manifest.samples)
+        for entry in manifest.ledger:
+            assert entry.reason is GapReason.DISK
+            expected[2 * entry.start : 2 * entry.end] = bytes(2 * entry.samples)
+        assert audio == bytes(expected)
+    assert sum(manifest.silence for _, manifest, _ in found) == missed
+    assert len(left) == 2 * len(lengths), "audio and manifest of each, and nothing half done"
+
+
 def test_who_dies_after_a_fault_of_the_disk_leaves_an_honest_ledger(spool: Spool, tmp_path: Path) -> None:
     writer = SegmentWriter(spool)
     writer.perform([SegmentOpened(facts(1))])
@@ -327,7 +374,11 @@ def test_whenever_we_die_while_the_disk_comes_back_no_hole_passes_for_audio(tmp_
 
 
 def read(spool: Spool) -> bytes:
-    with wave.open(str(next(spool.sealed()).audio)) as file:
+    return wave_of(next(spool.sealed()).audio)
+
+
+def wave_of(path: Path) -> bytes:
+    with wave.open(str(path)) as file:
         return bytes(file.readframes(file.getnframes()))
 
 
