@@ -61,3 +61,42 @@ async def test_what_the_disk_does_not_take_is_the_only_loss_and_is_accounted_for
     assert 4 * 8000 < np.count_nonzero(~recorded) < 11 * 8000
     left_over = [path.name for path in (disk.folder / "spool").iterdir()]
     assert left_over == [".claim"], "nothing is left behind"
+
+
+async def test_the_oldest_give_their_audio_up_while_the_store_is_away_and_all_is_accounted_for(
+    tmp_path: Path, disk: Ext4
+) -> None:
+    bucket = tmp_path / "bucket"
+    platform = Platform(Programme(WATCH, Tape.speech("standup")))
+    async with simulate(platform) as server:
+        recording = {
+            "spool": str(disk.folder / "spool"),
+            "min_free": "1MiB",
+            "when_full": "drop-oldest",
+            "idle_after": "60s",
+        }
+        site = Site(tmp_path, server.url, bucket.as_uri(), recording=recording)
+        site.write([(WATCH, Encapsulation.RTP)])
+        async with running(site) as daemon:
+            await daemon.said_of("segment sealed", 5, within=40)
+            disk.fill(but=(1 << 20) - 20_000)
+            await anyio.sleep(4)
+            bucket.mkdir()
+            await anyio.sleep(1)
+            assert await daemon.stop() == 0
+
+    given_up = [line for line in daemon.log if line["event"].startswith("audio given up")]
+    output = tmp_path / "fetched.wav"
+    fetched = Fetched.read(output, await fetch(site, WATCH, output))
+    sent = np.concatenate([each.samples() for each in platform.record(WATCH).connections])
+    assert 1 <= len(given_up) <= 3
+    assert {reason for _, _, reason in fetched.silence} == {"disk"}
+    assert sum(samples for _, samples, _ in fetched.silence) == sum(line["samples_lost"] for line in given_up)
+    assert len(fetched.samples) == len(sent)
+    kept = np.ones(len(sent), bool)
+    for at, samples, _ in fetched.silence:
+        kept[at : at + samples] = False
+    assert np.array_equal(fetched.samples[kept], sent[kept])
+    assert fetched.silent()
+    assert not any(line["event"].startswith("not recorded") for line in daemon.log), "what comes has room"
+    assert [path.name for path in (disk.folder / "spool").iterdir()] == [".claim"]
