@@ -19,6 +19,8 @@ from storage.names import AudioFormat
 
 _BLOCK = 512
 """Bytes, as stat(2) counts the room that a file takes."""
+_LITTLE = 16 << 10
+"""Bytes that are not worth it: what silence takes, and some more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +32,25 @@ class Dropped:
     size: int
 
 
+class NotFinished(OSError):
+    """The manifest has been replaced, and the audio has not: to be tried again before it is uploaded."""
+
+
 def drop(segment: SealedSegment) -> Dropped:
     """Replace the audio of a segment by silence, and its manifest. Nobody may be uploading it.
 
     Raises:
         ManifestError: the manifest cannot be read.
-        OSError: the disk does not let it.
+        NotFinished: the disk did not let it be finished.
+        OSError: the disk does not let it; nothing has changed.
     """
     before, data = segment.read_manifest()
-    if before.replaces or before.silence == before.samples:
-        return Dropped(segment, 0, 0)
     size = segment.audio.stat().st_blocks * _BLOCK
+    if size <= _LITTLE or (before.silence == before.samples and not before.replaces):
+        return Dropped(segment, 0, 0)
+    if before.replaces:
+        lost = sum(entry.samples for entry in before.ledger if entry.reason is GapReason.DISK)
+        return Dropped(_finished(segment, before), lost, size)
     aside = durable.temporary(_silent(segment))
     try:
         wav.write_silent(aside, before.samples)
@@ -48,7 +58,14 @@ def drop(segment: SealedSegment) -> Dropped:
         durable.write_file(segment.manifest, format_manifest(after))
     finally:
         aside.unlink(missing_ok=True)
-    return Dropped(finish(segment, after), before.samples - before.silence, size)
+    return Dropped(_finished(segment, after), before.samples - before.silence, size)
+
+
+def _finished(segment: SealedSegment, manifest: SegmentManifest) -> SealedSegment:
+    try:
+        return finish(segment, manifest)
+    except OSError as error:
+        raise NotFinished(error.errno, error.strerror, str(segment.audio)) from error
 
 
 def finish(segment: SealedSegment, manifest: SegmentManifest) -> SealedSegment:

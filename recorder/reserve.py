@@ -104,6 +104,7 @@ class ReserveWatch:
         self._disk = disk
         self._repeats = logs.Repeats(REPEAT_INTERVAL)
         self._given_up: set[SegmentName] = set()
+        self._unfinished: set[SealedSegment] = set()  # and held
 
     async def run(self) -> None:
         """Watch for ever. Ends only by cancellation."""
@@ -121,6 +122,8 @@ class ReserveWatch:
         Raises:
             OSError: the disk does not answer.
         """
+        for segment in self._unfinished.copy():
+            await self._give_up(segment)
         free = await self._disk(self._free)
         if free < self._reserve.least and self._when_full is WhenFull.DROP_OLDEST:
             free = await self._make_room(free)
@@ -145,24 +148,27 @@ class ReserveWatch:
 
     async def _give_up(self, segment: SealedSegment) -> int:
         """Have one segment give up its audio; return how many bytes that frees."""
-        now = segment
         try:
             dropped = await self._disk(dropping.drop, segment)
-            now = dropped.segment
         except (OSError, ValueError) as error:
+            if isinstance(error, dropping.NotFinished):
+                self._unfinished.add(segment)
+            else:
+                self._uploads.put_back(segment)
             if self._repeats.admit("drop", self._clock.monotonic()) is not None:
                 _log.error(
                     "a segment cannot give up its audio",
                     **{logs.SEGMENT: segment.name.stem, logs.ERROR: str(error)},
                 )
             return 0
-        finally:
-            self._uploads.put_back(now)
+        self._unfinished.discard(segment)
+        self._uploads.put_back(dropped.segment)
         self._given_up.add(segment.name)
-        _log.error(
-            "audio given up before it was uploaded, to make room on the disk",
-            **{logs.SEGMENT: segment.name.stem, "samples_lost": dropped.samples, "freed": dropped.size},
-        )
+        if dropped.samples:
+            _log.error(
+                "audio given up before it was uploaded, to make room on the disk",
+                **{logs.SEGMENT: segment.name.stem, "samples_lost": dropped.samples, "freed": dropped.size},
+            )
         return dropped.size
 
     def _say_paused(self, free: int) -> None:

@@ -4,6 +4,7 @@ Power is cut by shutting the file system down without writing its log: what was 
 mounted again, whether or not the kernel would have got to it.
 """
 
+import contextlib
 import fcntl
 import os
 import struct
@@ -16,6 +17,8 @@ import pytest
 
 _FREEZE, _THAW, _SHUTDOWN = 0xC0045877, 0xC0045878, 0x8004587D
 _NO_LOG_FLUSH = struct.pack("I", 2)
+_MARGIN = 256 << 10
+"""Bytes that are taken by writing, to the very last."""
 
 
 class Ext4:
@@ -48,21 +51,15 @@ class Ext4:
         finally:
             self._ioctl(_THAW, bytes(4))
 
-    def fill(self, *, but: int = 0) -> Path:
-        """Take all room but so many bytes; returns what to remove to give it back."""
-        ballast = self.folder / "ballast"
+    def fill(self, *, but: int = 0) -> None:
+        """Take all room but so many bytes."""
         found = os.statvfs(self.folder)
         room = found.f_bavail * found.f_frsize - but
-        with ballast.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, max(1, room - (256 << 10)))
-        if not but:
-            with (self.folder / "ballast-2").open("wb", buffering=0) as file:
-                try:
-                    while True:
-                        file.write(bytes(4096))
-                except OSError:
-                    pass
-        return ballast
+        with (self.folder / "ballast").open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, max(1, room if but else room - _MARGIN))
+        with (self.folder / "ballast-2").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while not but:
+                file.write(bytes(4096))
 
     def empty(self) -> None:
         """Give back what `fill` took."""

@@ -216,6 +216,33 @@ async def test_the_bucket_gets_the_ledger_and_misses_no_segment(
     assert len(store.objects) == 8
 
 
+async def test_what_could_not_be_finished_is_not_uploaded_until_it_is(flac_spool: Spool) -> None:
+    seal(flac_spool, 0)
+    (segment,) = flac_spool.sealed()
+    store = MemoryStore()
+    free = 0
+    _, watch, uploader = await watching(flac_spool, store, WhenFull.DROP_OLDEST, MB, lambda: free)
+    obstacle = segment.audio.with_suffix(".wav")
+    obstacle.mkdir()  # where the silence should go
+    with capture_logs() as said:
+        await watch.look()
+        free = 2 * MB
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(uploader.run)
+            await anyio.sleep(100)
+            before = dict(store.objects)
+            obstacle.rmdir()
+            await watch.look()
+            await uploader.drain()
+            tasks.cancel_scope.cancel()
+
+    assert before == {}
+    assert "cannot give up" in said[0]["event"]
+    assert [line["samples_lost"] for line in said if "given up" in line["event"]] == [SAMPLES - 500]
+    assert [getattr(each, "ledger", None) for each in Catalog(store).segments(BOARD)] == [GIVEN_UP]
+    assert len(store.objects) == 2
+
+
 @pytest.mark.parametrize("audio_format", AudioFormat)
 def test_killed_at_any_moment_a_segment_is_the_old_one_or_the_new(
     tmp_path: Path, audio_format: AudioFormat

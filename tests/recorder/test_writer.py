@@ -4,6 +4,7 @@ import errno
 import hashlib
 import shutil
 import wave
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +12,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.core.events import SamplesReady, SegmentClosed, SegmentOpened, SilenceReady
+from recorder.core.events import Event, SamplesReady, SegmentClosed, SegmentOpened, SilenceReady
 from recorder.reserve import Reserve
 from recorder.segment import OpenSegment
 from recorder.spool import Spool
@@ -21,6 +22,7 @@ from storage.manifest import ClosedBy, GapReason, LedgerEntry, SegmentFacts, Seg
 from storage.names import AudioFormat, WatchKind
 from tests.recorder.core.drive import DETERMINED
 from tests.recorder.disk import disk_of
+from tests.recorder.moments import MOMENTS
 
 PCM = b"\1\2" * 8000
 
@@ -276,6 +278,52 @@ def test_whatever_is_paused_when_the_ledger_is_right_to_the_sample(
     assert reserve.take_missed() == reasons.count(GapReason.DISK)
 
 
+FILE_SIZES = st.sampled_from([None, None, 0, 500, 3001, 9000, 20_001, 50_000])
+"""Bytes that the disk takes of a file; None: all. Facts are about 700, manifests 1000."""
+
+
+@DETERMINED
+@given(st.lists(st.tuples(st.integers(1, 9000), FILE_SIZES, st.booleans()), min_size=1, max_size=10))
+def test_whatever_room_a_disk_has_what_it_did_not_take_is_in_the_ledger(
+    steps: list[tuple[int, int | None, bool]],
+) -> None:
+    with TemporaryDirectory() as folder:
+        spool, _, writer = pausing(Path(folder))
+        lengths, missed = [0], 0
+        writer.perform([SegmentOpened(facts(0))])
+        for samples, size, cut in steps:
+            with disk_of(size) if size is not None else nullcontext():
+                events: list[Event] = [SamplesReady(b"\1\2" * samples)]
+                lengths[-1] += samples
+                if cut:
+                    number = len(lengths)
+                    events += [SegmentClosed(facts(number - 1, lengths[-1])), SegmentOpened(facts(number))]
+                    lengths.append(0)
+                result = writer.perform(events)
+                missed += result.samples if result else 0
+                if cut:
+                    writer.seal()
+        writer.perform([SegmentClosed(facts(len(lengths) - 1, lengths[-1]))])
+        writer.seal()
+        found = [
+            (segment.name.number, segment.read_manifest()[0], wave_of(segment.audio))
+            for segment in spool.sealed()
+        ]
+        left = [path for path in spool.folder.iterdir() if path.name not in {".claim", ".last"}]
+        spool.release()
+
+    assert not writer.unsealed
+    assert [manifest.samples for _, manifest, _ in found] == lengths
+    for _, manifest, audio in found:
+        expected = bytearray(b"\1\2" * manifest.samples)
+        for entry in manifest.ledger:
+            assert entry.reason is GapReason.DISK
+            expected[2 * entry.start : 2 * entry.end] = bytes(2 * entry.samples)
+        assert audio == bytes(expected)
+    assert sum(manifest.silence for _, manifest, _ in found) == missed
+    assert len(left) == 2 * len(lengths), "audio and manifest of each, and nothing half done"
+
+
 def test_who_dies_after_a_fault_of_the_disk_leaves_an_honest_ledger(spool: Spool, tmp_path: Path) -> None:
     writer = SegmentWriter(spool)
     writer.perform([SegmentOpened(facts(1))])
@@ -295,8 +343,42 @@ def test_who_dies_after_a_fault_of_the_disk_leaves_an_honest_ledger(spool: Spool
     assert sealed.ledger == recovered.ledger
 
 
+def test_whenever_we_die_while_the_disk_comes_back_no_hole_passes_for_audio(tmp_path: Path) -> None:
+    spool, reserve, writer = pausing(tmp_path / "spool")
+    writer.perform([SegmentOpened(facts(1)), SamplesReady(PCM)])
+    reserve.look(0)
+    writer.perform([SamplesReady(PCM)])
+    reserve.look(10**9)
+
+    def come_back() -> None:
+        writer.perform([SamplesReady(PCM)])
+        reserve.look(0)
+        writer.perform([SamplesReady(PCM), SegmentClosed(facts(1, 32_000))])
+        writer.seal()
+
+    moments = MOMENTS.of(spool.folder, come_back)
+    spool.release()
+
+    assert len(moments) > 5
+    for moment in moments:
+        dead = Spool(moment)
+        dead.recover()
+        manifest, _ = next(dead.sealed()).read_manifest()
+        dead.release()
+        content = read(dead)
+        expected = bytearray(b"\1\2" * manifest.samples)
+        for entry in manifest.ledger:
+            expected[2 * entry.start : 2 * entry.end] = bytes(2 * entry.samples)
+        assert content == bytes(expected)
+        assert manifest.samples >= 8000
+
+
 def read(spool: Spool) -> bytes:
-    with wave.open(str(next(spool.sealed()).audio)) as file:
+    return wave_of(next(spool.sealed()).audio)
+
+
+def wave_of(path: Path) -> bytes:
+    with wave.open(str(path)) as file:
         return bytes(file.readframes(file.getnframes()))
 
 

@@ -4,6 +4,7 @@ The reference is an array of what was recorded, sample by sample, on the time li
 are cut from it; what a fetch gives is compared with a slice of it.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,7 +17,15 @@ from hypothesis import strategies as st
 from storage.catalog import Catalog, NothingRecorded
 from storage.errors import StoreUnavailable
 from storage.layout import CORRUPT, MISSING, UNACCOUNTED, Problem, to_samples
-from storage.manifest import ClosedBy, GapReason, LedgerEntry, OpenedAfter, OpenedAfterReason, SegmentManifest
+from storage.manifest import (
+    ClosedBy,
+    GapReason,
+    LedgerEntry,
+    OpenedAfter,
+    OpenedAfterReason,
+    SegmentManifest,
+    format_manifest,
+)
 from storage.names import AudioFormat, WatchId, WatchKind
 from storage.retrieval import FetchResult
 from tests.fakes import MemoryStore
@@ -452,6 +461,24 @@ def test_a_segment_missing_from_an_idle_hour_is_noticed() -> None:
     _, result = fetch(store)
 
     assert reasons(result) == [(RATE, 19 * RATE, MISSING)]
+
+
+def test_a_segment_that_gave_up_its_audio_is_known_to_the_next_by_what_it_was() -> None:
+    store = MemoryStore()
+    samples, silent = speech(RATE), np.zeros(RATE, np.int16)
+    first = manifest(samples)
+    given_up = LedgerEntry(start=0, samples=RATE, reason=GapReason.DISK)
+    now = manifest(silent, ledger=[given_up]).model_copy(
+        update={"replaces": hashlib.sha256(format_manifest(first)).hexdigest()}
+    )
+    store_segment(store, silent, now)
+    second = manifest(samples, NOON + seconds(10), number=1, opened_after=IDLE, previous=first)
+    store_segment(store, samples, second)
+
+    _, result = fetch(store)
+
+    assert reasons(result) == [(0, RATE, GapReason.DISK), (RATE, 9 * RATE, IDLE)]
+    assert result.complete
 
 
 def test_two_recorders_are_never_heard_twice() -> None:
