@@ -87,9 +87,10 @@ class Campaign:
             self._under_way.remove(fault.name)
             with anyio.CancelScope(shield=True):
                 await self._room.give(fault.weight)
-        if progress.is_terminal:
-            verdict = ", ".join("ok" if row.good else "not ok" for row in self.rows[fault.name])
-            progress.print(f"{fault.name}: {verdict} ({time.monotonic() - began:.0f} s)", highlight=False)
+        for row in self.rows[fault.name]:
+            verdict = row.not_run or "; ".join(row.complaints) or "ok"
+            took = time.monotonic() - began
+            progress.print(f"{row.fault}: {verdict} ({took:.0f} s)", highlight=False, markup=False)
         self._say()
 
     def _say(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import anyio
 
 from recorder.core.media import SAMPLE_RATE
-from tests.campaign.ground import Ground, Stage, stage
+from tests.campaign.ground import STOP, Ground, Stage, stage
 from tests.campaign.rows import Allowance, Findings, Row, row, together
 from tests.campaign.starving import Starving, watched
 from tests.daemon.process import Daemon, running
@@ -36,7 +36,7 @@ async def _live(stage: Stage, lives: Iterable[Life], starving: Starving) -> None
     for life in lives:
         async with running(stage.site) as daemon:
             if life.audible:
-                await daemon.said_of("audio began", len(stage.watches), within=60)
+                await daemon.said_of("audio began", len(stage.watches), within=120)
             await anyio.sleep(life.seconds)
             await kill(daemon, starving)
     await stage.last_life()
@@ -91,7 +91,7 @@ async def killed_while_sealing(ground: Ground) -> list[Row]:
         for _ in range(times):
             async with running(on.site) as daemon:
                 sealed = chance.randrange(1, 2 * len(on.watches))
-                await daemon.said_of("segment sealed", sealed, within=30)
+                await daemon.said_of("segment sealed", sealed, within=120)
                 await anyio.sleep(chance.uniform(0, 0.1))
                 await kill(daemon, starving)
         await on.last_life()
@@ -109,7 +109,7 @@ async def told_to_stop(ground: Ground) -> list[Row]:
             async with running(on.site) as daemon:
                 await on.heard(daemon)
                 await anyio.sleep(chance.uniform(0, 4))
-                if status := await daemon.stop():
+                if status := await daemon.stop(within=STOP):
                     failed.append(f"exit status {status}")
         await on.last_life()
         found = await on.findings()

@@ -8,7 +8,7 @@ import anyio
 import anyio.to_thread
 
 from tests.campaign.deaths import KILL_BOUND, kill
-from tests.campaign.ground import Ground, stage
+from tests.campaign.ground import STOP, Ground, stage
 from tests.campaign.loop import LoopDisk, NoDisk, little_room, loop_disk
 from tests.campaign.rows import Allowance, Findings, Row, not_run, row, together
 from tests.campaign.starving import watched
@@ -84,7 +84,7 @@ async def full(ground: Ground) -> list[Row]:
                     await anyio.sleep(8)
                     await anyio.to_thread.run_sync(filler.unlink)
                     await anyio.sleep(8)
-                await daemon.stop()
+                await daemon.stop(within=STOP)
             found.append(await on.findings())
     except NoDisk as error:
         return [not_run(fault, str(error))]
