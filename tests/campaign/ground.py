@@ -27,7 +27,7 @@ RECORDER = "campaign"
 DRAIN = "60s"
 """For a stop to upload all: what is left in the spool then is a finding."""
 STOP = 150
-"""Seconds for that: a busy machine may take longer than the daemon's own deadline, which is then a finding."""
+"""Seconds for that. A busy machine may take longer than the deadline of the drain."""
 GRID = "5s"
 """The shortest segments there are: sealing and uploading are then always under way somewhere."""
 
