@@ -20,13 +20,14 @@ from recorder.simulator.seaweedfs import SeaweedFS
 from storage.names import WatchId, WatchKind
 from tests.campaign.bucket import look
 from tests.campaign.rows import Findings
+from tests.campaign.starving import Starving
 from tests.campaign.tape import MarkedTape
 from tests.daemon.process import Daemon, Site, running
 
 RECORDER = "campaign"
-DRAIN = "60s"
+DRAIN = "5m"
 """For a stop to upload all: what is left in the spool then is a finding."""
-STOP = 150
+STOP = 330
 """Seconds for that. A busy machine may take longer than the deadline of the drain."""
 GRID = "5s"
 """The shortest segments there are: sealing and uploading are then always under way somewhere."""
@@ -97,6 +98,7 @@ class Stage:
         spool: where it is, for it may be on a disk of its own.
         endpoint_url: of the store itself, when the daemon goes another way.
         handshakes: those that named one of its conferences.
+        starving: how much a busy machine had to do with it.
     """
 
     ground: Ground
@@ -106,6 +108,7 @@ class Stage:
     platform: Platform
     handshakes: Handshakes
     watches: Sequence[WatchId]
+    starving: Starving
     _serving: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def connections(self) -> list[ConnectionRecord]:
@@ -212,10 +215,12 @@ async def stage(
         Platform(*programmes, limit=handshakes),
         handshakes,
         watches,
+        Starving(),
     )
     site.platform_url = await on.serve()
     site.write((watch, encapsulation) for watch in watches)
-    try:
-        yield on
-    finally:
-        await on.stop_serving()
+    async with on.starving.watched():
+        try:
+            yield on
+        finally:
+            await on.stop_serving()

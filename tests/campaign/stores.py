@@ -42,7 +42,7 @@ async def away(ground: Ground) -> list[Row]:
     store = ground.own_store("away")
     await anyio.to_thread.run_sync(store.start)
     try:
-        recording = {"segment": "5s" if ground.quick else "30s", "drain_timeout": "5m"}
+        recording = {"segment": "5s" if ground.quick else "30s"}
         async with stage(ground, "away", streams=20, store=store, recording=recording) as on:
             async with running(on.site) as daemon:
                 await on.heard(daemon)
@@ -51,7 +51,7 @@ async def away(ground: Ground) -> list[Row]:
                 await anyio.sleep(60 * minutes)
                 waiting = len(list(on.spool.glob("*.wav")))
                 await anyio.to_thread.run_sync(store.start)
-                await until(lambda: not any(on.spool.glob("*.json")), within=180)
+                await until(lambda: not any(on.spool.glob("*.json")), within=300)
                 await daemon.stop(within=STOP)
             found = await on.findings()
     finally:
