@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -81,21 +81,31 @@ class Campaign:
         try:
             self.rows[fault.name] = await fault.inject(self._ground)
         except Exception as error:  # noqa: BLE001 - the others must have their rows, and this one says why
-            text = f"{type(error).__name__}: {error}"
+            text = "; ".join(_reasons(error))
             self.rows[fault.name] = [Row(fault.name, complaints=(f"it was not carried through: {text}",))]
         finally:
             self._under_way.remove(fault.name)
             with anyio.CancelScope(shield=True):
                 await self._room.give(fault.weight)
-        if progress.is_terminal:
-            verdict = ", ".join("ok" if row.good else "not ok" for row in self.rows[fault.name])
-            progress.print(f"{fault.name}: {verdict} ({time.monotonic() - began:.0f} s)", highlight=False)
+        for row in self.rows[fault.name]:
+            verdict = row.not_run or "; ".join(row.complaints) or "ok"
+            took = time.monotonic() - began
+            progress.print(f"{row.fault}: {verdict} ({took:.0f} s)", highlight=False, markup=False)
         self._say()
 
     def _say(self) -> None:
         self._status.update(
             f"{len(self.rows)} of {len(self._faults)} faults done; under way: {', '.join(self._under_way)}"
         )
+
+
+def _reasons(error: BaseException) -> Iterator[str]:
+    """What went wrong, each on a line of its own length; of a log, its end."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _reasons(each)
+    else:
+        yield f"{type(error).__name__}: {str(error)[-1000:]}"
 
 
 @app.command()

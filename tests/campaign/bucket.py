@@ -3,7 +3,7 @@
 import json
 import subprocess
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,14 @@ from tests.daemon.process import BIN, Site
 
 _HINTS = {".claim", ".last"}
 """What lies in a spool for good; see `recorder.history`."""
+_STATES = {
+    ".wav.open": (".facts",),
+    ".facts": (".wav.open",),
+    ".wav": (".json",),
+    ".flac": (".json",),
+    ".json": (".wav", ".flac"),
+}
+"""Of the files of a segment that is open or sealed: what each may end in, and what then is beside it."""
 
 
 class _Gathered:
@@ -41,10 +49,13 @@ def look(
     spool: Path,
     records: Mapping[WatchId, WatchRecord],
     tape: MarkedTape,
+    *,
+    thorough: bool = True,
 ) -> Findings:
     """Compare all that a daemon has recorded with what it was sent, once it has stopped.
 
-    The credentials of the store are those of our own environment.
+    The credentials of the store are those of our own environment. `thorough` has `recordings fetch` run, too,
+    of which all but the command line is what gives us the audio here.
     """
     store = open_store(site.store_url, endpoint_url=endpoint_url)
     try:
@@ -52,8 +63,8 @@ def look(
         found = [_watch(catalog, watch, record, tape) for watch, record in records.items()]
     finally:
         store.close()
-    first = next(iter(records))
-    return together([*found, _audio_alone(store), listed(site), _fetched(site, first, store), left(spool)])
+    command = [_fetched(site, next(iter(records)), store)] if thorough else []
+    return together([*found, _audio_alone(store), listed(site), *command, left(spool)])
 
 
 def _watch(catalog: Catalog, watch: WatchId, record: WatchRecord, tape: MarkedTape) -> Findings:
@@ -117,15 +128,23 @@ def _recordings(site: Site, *arguments: str) -> "subprocess.CompletedProcess[str
 
 def left(spool: Path) -> Findings:
     """What is in a spool that should be empty; worst, what is neither open nor sealed nor set aside."""
-    names = {path.name for path in spool.iterdir()} - _HINTS
+    names = {path.name for path in spool.iterdir()} - _HINTS - {"quarantine"}
     aside = sorted(path.name for path in spool.glob("quarantine/*"))
-    stems = Counter(name.partition(".wav")[0].partition(".flac")[0] for name in names)
+    stray = sorted(name for name in names if not _in_a_state(name, names))
     complaints = [f"set aside: {name}" for name in aside]
-    for name in sorted(names - {"quarantine"}):
-        stem = next((stem for stem in stems if name.startswith(stem)), name)
-        known = stems[stem] > 1 or name.endswith((".json", ".facts"))
-        complaints.append(f"left in the spool: {name}" if known else f"neither open nor sealed: {name}")
+    complaints += [f"neither open nor sealed: {name}" for name in stray]
+    if names:
+        complaints.append(f"{len(names)} files are left in the spool, {min(names)} and others")
     return Findings(objects=len(aside), complaints=tuple(complaints))
+
+
+def _in_a_state(name: str, names: Collection[str]) -> bool:
+    """Whether a file has beside it what it needs to be of an open or a sealed segment."""
+    for suffix, needed in _STATES.items():
+        if name.endswith(suffix):
+            stem = name.removesuffix(suffix)
+            return any(stem + each in names for each in needed)
+    return False
 
 
 def reported_in(store: ObjectStore) -> int:

@@ -17,7 +17,7 @@ from tests.bench.samples import Comparison
 from tests.campaign.bucket import left, listed, reported_in
 from tests.campaign.deaths import frozen
 from tests.campaign.disks import disk_at
-from tests.campaign.ground import DRAIN, RECORDER, Ground
+from tests.campaign.ground import DRAIN, RECORDER, STOP, Ground
 from tests.campaign.judge import Judgement
 from tests.campaign.loop import LoopDisk, NoDisk, little_room
 from tests.campaign.rows import Allowance, Findings, Row, not_run, row
@@ -90,12 +90,12 @@ async def _crowd(
         watches = [WatchId(WatchKind.CONFERENCE, conference(number)) for number in range(1, STREAMS + 1)]
         site.write((watch, Encapsulation.RTP) for watch in watches)
         async with running(site) as daemon:
-            await daemon.said_of("codec detected", STREAMS, within=90)
+            await daemon.said_of("codec detected", STREAMS, within=180)
             for _ in range(times):
                 await anyio.sleep(3)
                 await injure(daemon)
             await anyio.sleep(4)
-            status = await daemon.stop()
+            status = await daemon.stop(within=STOP)
         found = await anyio.to_thread.run_sync(_compare, site, load, ground.store.endpoint_url, spool)
     complaints = () if status == 0 else (f"exit status {status}",)
     cut = len(daemon.said("stream lost"))

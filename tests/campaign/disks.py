@@ -8,10 +8,9 @@ import anyio
 import anyio.to_thread
 
 from tests.campaign.deaths import KILL_BOUND, kill
-from tests.campaign.ground import Ground, stage
+from tests.campaign.ground import STOP, Ground, stage
 from tests.campaign.loop import LoopDisk, NoDisk, little_room, loop_disk
 from tests.campaign.rows import Allowance, Findings, Row, not_run, row, together
-from tests.campaign.starving import watched
 from tests.daemon.process import running
 
 SYNC_INTERVAL = 2
@@ -40,7 +39,6 @@ async def power_cut(ground: Ground) -> list[Row]:
     chance = ground.chance("power")
     try:
         async with (
-            watched() as starving,
             disk_at(ground.folder / "power-disk", 64) as disk,
             stage(
                 ground,
@@ -54,15 +52,15 @@ async def power_cut(ground: Ground) -> list[Row]:
                     await on.heard(daemon)
                     await anyio.sleep(chance.uniform(2, 8))
                     await anyio.to_thread.run_sync(disk.cut)
-                    await kill(daemon, starving)
+                    await kill(daemon, on.starving)
                 await anyio.to_thread.run_sync(disk.unmount)
                 await anyio.to_thread.run_sync(disk.mount)
             await on.last_life()
             found = await on.findings()
     except NoDisk as error:
         return [not_run(fault, str(error))]
-    allowed = Allowance.of_deaths(times, SYNC_INTERVAL + KILL_BOUND, starving.samples)
-    return [row(fault, times, found, allowed, f"sync_interval is {SYNC_INTERVAL} s; {starving}")]
+    allowed = Allowance.of_deaths(times, SYNC_INTERVAL + KILL_BOUND).eased(on.starving.samples)
+    return [row(fault, times, found, allowed, f"sync_interval is {SYNC_INTERVAL} s; {on.starving}")]
 
 
 async def full(ground: Ground) -> list[Row]:
@@ -84,7 +82,7 @@ async def full(ground: Ground) -> list[Row]:
                     await anyio.sleep(8)
                     await anyio.to_thread.run_sync(filler.unlink)
                     await anyio.sleep(8)
-                await daemon.stop()
+                await daemon.stop(within=STOP)
             found.append(await on.findings())
     except NoDisk as error:
         return [not_run(fault, str(error))]

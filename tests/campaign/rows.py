@@ -66,16 +66,16 @@ class Allowance:
         return cls(dropped, JITTER + FRAME, JITTER + FRAME)
 
     @classmethod
-    def of_deaths(cls, deaths: int, dropped: float, starved: int = 0) -> "Allowance":
-        """The process died so many times, and may have lost so many seconds each time.
-
-        `starved` are samples that it could not have written, for want of a processor.
-        """
+    def of_deaths(cls, deaths: int, dropped: float) -> "Allowance":
+        """The process died so many times, and may have lost so many seconds each time."""
         astray = JITTER + FRAME + LABEL
         # The last two packets had left the platform, and may not have reached our machine's end of it.
-        return cls(
-            round(dropped * SAMPLE_RATE) + 2 * FRAME + starved, astray, JITTER + FRAME + deaths * LABEL
-        )
+        return cls(round(dropped * SAMPLE_RATE) + 2 * FRAME, astray, JITTER + FRAME + deaths * LABEL)
+
+    def eased(self, starved: int) -> "Allowance":
+        """The same where a busy machine held things up for so many samples. What must be none stays none."""
+        eased = (each + starved if each else 0 for each in (self.dropped, self.astray, self.disagreement))
+        return Allowance(*eased)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ sends late, and then all at once, which the recorder weighs for longer. Both are
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -39,26 +39,29 @@ class Starving:
         """Samples that may have come and not have been written because of it."""
         return round((self.recorder + self.platform) * SAMPLE_RATE)
 
+    @classmethod
+    def most(cls, several: Iterable["Starving"]) -> "Starving":
+        """The most of each."""
+        each = list(several)
+        return cls(max(one.recorder for one in each), max(one.platform for one in each))
+
     def __str__(self) -> str:
         return (
             f"a busy machine held up the recorder for {self.recorder:.2f} s of a life, and the platform for"
             f" {self.platform:.2f} s, at most"
         )
 
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Watch how late our own event loop is, which the platform shares."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._watch)
+            yield
+            tasks.cancel_scope.cancel()
 
-@asynccontextmanager
-async def watched() -> AsyncIterator[Starving]:
-    """Watch how late our own event loop is, which the platform shares."""
-    starving = Starving()
-
-    async def watch() -> None:
+    async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + _EVERY
             await anyio.sleep(_EVERY)
-            starving.platform = max(starving.platform, loop.time() - due)
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(watch)
-        yield starving
-        tasks.cancel_scope.cancel()
+            self.platform = max(self.platform, loop.time() - due)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import anyio
 import anyio.to_thread
 
-from tests.campaign.ground import Ground, Stage, stage, until
+from tests.campaign.ground import STOP, Ground, Stage, stage, until
 from tests.campaign.outages import Door, Mood, door
 from tests.campaign.rows import Allowance, Row, row
 from tests.daemon.process import Daemon, running
@@ -29,7 +29,7 @@ async def refused(ground: Ground) -> list[Row]:
                     await anyio.sleep(chance.uniform(3, 7))
                     await anyio.to_thread.run_sync(store.start)
                     await anyio.sleep(1)
-                await daemon.stop()
+                await daemon.stop(within=STOP)
             found = await on.findings()
     finally:
         await anyio.to_thread.run_sync(store.kill)
@@ -42,7 +42,7 @@ async def away(ground: Ground) -> list[Row]:
     store = ground.own_store("away")
     await anyio.to_thread.run_sync(store.start)
     try:
-        recording = {"segment": "5s" if ground.quick else "30s", "drain_timeout": "5m"}
+        recording = {"segment": "5s" if ground.quick else "30s"}
         async with stage(ground, "away", streams=20, store=store, recording=recording) as on:
             async with running(on.site) as daemon:
                 await on.heard(daemon)
@@ -51,8 +51,8 @@ async def away(ground: Ground) -> list[Row]:
                 await anyio.sleep(60 * minutes)
                 waiting = len(list(on.spool.glob("*.wav")))
                 await anyio.to_thread.run_sync(store.start)
-                await until(lambda: not any(on.spool.glob("*.json")), within=180)
-                await daemon.stop()
+                await until(lambda: not any(on.spool.glob("*.json")), within=300)
+                await daemon.stop(within=STOP)
             found = await on.findings()
     finally:
         await anyio.to_thread.run_sync(store.kill)
@@ -75,7 +75,7 @@ async def _behind_a_door(
         async with running(on.site) as daemon:
             await on.heard(daemon)
             await injure(standing, on, daemon)
-            await daemon.stop()
+            await daemon.stop(within=STOP)
         found = await on.findings()
     times = sum(count for mood, count in standing.met.items() if mood is not Mood.FAIR) + standing.refused
     return [row(fault, times, found, Allowance(), f"{times} requests met it")]

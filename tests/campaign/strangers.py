@@ -9,7 +9,7 @@ import anyio
 from recorder.core.media import SAMPLE_RATE, Encapsulation
 from recorder.simulator.junk import OVERSIZED, UNREADABLE
 from recorder.simulator.script import Fragment, Junk, Split, Step
-from tests.campaign.ground import Ground, stage
+from tests.campaign.ground import STOP, Ground, stage
 from tests.campaign.rows import Allowance, Row, row
 from tests.daemon.process import running
 
@@ -54,7 +54,7 @@ async def _stranger(
             await on.played(within=240)
             await anyio.sleep(after)
             most = most_mib(daemon.process.pid)
-            await daemon.stop()
+            await daemon.stop(within=STOP)
         found = await on.findings()
     return [bounded(row(fault, times, found, Allowance()), most)]
 
@@ -67,7 +67,7 @@ async def too_fast(ground: Ground) -> list[Row]:
             await daemon.said_of("audio began", 1)
             await anyio.sleep(seconds)
             most = most_mib(daemon.process.pid)
-            await daemon.stop()
+            await daemon.stop(within=STOP)
         found = await on.findings()
     (sent,) = {judgement.sent for judgement in found.judgements}
     fast = sent / SAMPLE_RATE / seconds

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.campaign import table
+from tests.campaign.bucket import left
 from tests.campaign.faults import FAULTS
 from tests.campaign.judge import Judgement
 from tests.campaign.rows import Allowance, Findings, not_run, row
@@ -98,6 +99,11 @@ def test_what_is_as_it_must_be_makes_a_row_good() -> None:
     assert "a fault: a note" in printed
 
 
+def test_a_busy_machine_is_allowed_for_and_what_must_be_exact_stays_so() -> None:
+    assert Allowance(0, 0, 0).eased(800) == Allowance(0, 0, 0)
+    assert Allowance(8000, 0, 160).eased(800) == Allowance(8800, 0, 960)
+
+
 def test_a_fault_that_is_never_injected_is_not_survived() -> None:
     assert row("a fault", 0, Findings((SAID,)), Allowance()).complaints == ("it was never injected",)
 
@@ -108,3 +114,27 @@ def test_a_fault_that_was_not_run_is_neither_good_nor_bad_and_says_why() -> None
     assert not skipped.good
     assert not skipped.bad
     assert any(line.endswith("not run: only root may mount a disk") for line in table.lines([skipped]))
+
+
+def test_what_is_left_in_a_spool_is_said_and_worst_of_all_what_is_in_no_state(tmp_path: Path) -> None:
+    (tmp_path / "quarantine").mkdir()
+    for name in (".claim", "a.wav.open", "a.facts", "b.flac", "b.json", "c.wav", "d.facts"):
+        (tmp_path / name).touch()
+    (tmp_path / "quarantine" / "e.wav").touch()
+
+    found = left(tmp_path)
+
+    assert found.objects == 1
+    assert found.complaints == (
+        "set aside: e.wav",
+        "neither open nor sealed: c.wav",
+        "neither open nor sealed: d.facts",
+        "6 files are left in the spool, a.facts and others",
+    )
+
+
+def test_a_spool_that_is_empty_but_for_its_hints_is_as_it_must_be(tmp_path: Path) -> None:
+    (tmp_path / ".claim").touch()
+    (tmp_path / ".last").mkdir()
+
+    assert left(tmp_path) == Findings()

@@ -105,10 +105,10 @@ class Daemon:
         """Wait until `event` was said `count` times."""
         await self.until(lambda _: len(self.said(event)) >= count, within=within)
 
-    async def stop(self) -> int:
+    async def stop(self, *, within: float = 40) -> int:
         """End it as systemd does; return its exit status."""
         self.process.send_signal(signal.SIGTERM)
-        with anyio.fail_after(40):
+        with anyio.fail_after(within):
             return await self.process.wait()
 
 
@@ -121,9 +121,11 @@ async def running(site: Site) -> AsyncIterator[Daemon]:
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(daemon.listen)
-            yield daemon
-            if process.returncode is None:
-                process.kill()
+            try:
+                yield daemon
+            finally:  # also when a test has failed: nobody else would end it, and it would be waited for
+                if process.returncode is None:
+                    process.kill()
     finally:
         with anyio.CancelScope(shield=True):
             await process.aclose()

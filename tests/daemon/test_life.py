@@ -148,6 +148,17 @@ async def test_a_credential_that_is_refused_is_an_alarm_and_never_shown(tmp_path
     assert TOKEN not in json.dumps(daemon.log)
 
 
+async def test_a_daemon_does_not_outlive_a_test_that_fails(tmp_path: Path) -> None:
+    async with simulate(Platform()) as server:
+        site = site_at(tmp_path, server.url)
+        site.write([])
+        with pytest.raises(ExceptionGroup), anyio.fail_after(20):
+            async with running(site) as daemon:
+                raise ZeroDivisionError
+
+    assert daemon.process.returncode == -signal.SIGKILL
+
+
 async def test_two_daemons_on_one_spool_are_one_too_many(tmp_path: Path) -> None:
     async with simulate(Platform()) as server:
         site = site_at(tmp_path, server.url)
