@@ -1,41 +1,43 @@
 """The composition root: the one file that names concrete classes together, and the life of the process.
 
 start    recover the spool, then watch
-run      until SIGTERM or SIGINT; SIGHUP or a change of its file loads the watch list again
+run      until SIGTERM or SIGINT, see `steering`
 stop     every stream is closed, every segment sealed; the spool is drained until the deadline
 """
 
 import itertools
+import random
 import secrets
-import signal
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import anyio
 import structlog
-import watchfiles
+from anyio.abc import TaskGroup
 
-from recorder import __version__, limits, logs
+from recorder import __version__, limits, logs, steering
 from recorder.claim import SpoolInUse
 from recorder.clock import Clock
 from recorder.conference import Conference
 from recorder.config import Settings
+from recorder.connection import Connector
 from recorder.core.recording import Recording, RecordingSettings
 from recorder.core.segmenter import Identity
-from recorder.offload import DiskThreads, NetworkThreads
-from recorder.problems import ConfigurationError
+from recorder.offload import Disk, DiskThreads, NetworkThreads, Offload
 from recorder.rate import Rate
 from recorder.reserve import Reserve, ReserveWatch
 from recorder.spool import Spool
+from recorder.steering import Steering
 from recorder.supervisor import Supervisor
 from recorder.uploader import PARALLEL, Uploader
-from recorder.watchlist import Watch, WatchList, load_watchlist
+from recorder.watchlist import Watch
 from recorder.websocket import WebSocketConnector
 from recorder.writer import SegmentWriter
 from storage.backends import open_store
 from storage.errors import StoreError
 from storage.manifest import WatchFacts
+from storage.store import ObjectStore
 
 DISK_THREADS: Final = 8
 """Writes under way at once. More would only queue in the disk."""
@@ -43,9 +45,6 @@ SEALING_THREADS: Final = 2
 """Segments being hashed or encoded at once: one waits for the disk while the other has the processor."""
 _REPEAT_INTERVAL: Final = 60.0
 """Seconds between two log lines that say the same."""
-_WATCHER_ROUND: Final = 250
-"""Milliseconds after which the watcher of the watch list looks whether it has been cancelled."""
-STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -56,7 +55,7 @@ def run(settings: Settings) -> int:
         _log.warning("configuration", **{logs.REASON: str(warning)})
     limits.raise_open_files()
     try:
-        daemon = _Daemon(settings)
+        daemon = Daemon(settings, _ports(settings))
     except (OSError, SpoolInUse, StoreError, ValueError) as error:
         _log.critical("cannot start", **{logs.ERROR: str(error)})
         return 1
@@ -67,29 +66,66 @@ def run(settings: Settings) -> int:
     return 0
 
 
-class _Daemon:
-    """All parts, put together."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """All that the daemon meets outside of itself; a simulation has others.
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._clock = Clock()
-        self._disk = DiskThreads(DISK_THREADS)
-        self._reloading = anyio.Lock()  # the list that was read last must be the one that counts
-        self._syncing = DiskThreads(1)
-        self._sealing = DiskThreads(SEALING_THREADS, hop=1)
-        self._rate = Rate(settings.connect_rate)
+    Attributes:
+        disk: what writes to the spool.
+        sealing: what hashes and encodes in it.
+        syncing: what sees it onto the disk.
+        network: what talks to the store.
+        numbers: for the names of segments; never the same one twice, in any life of the daemon.
+        chance: random numbers from 0 to 1, by which waiting is spread.
+    """
+
+    clock: Clock
+    connector: Connector
+    store: ObjectStore
+    disk: Disk
+    sealing: Disk
+    syncing: Disk
+    network: Offload
+    numbers: Iterator[int]
+    chance: Callable[[], float] = random.random
+
+
+def _ports(settings: Settings) -> Ports:
+    """The real ones."""
+    clock, storage = Clock(), settings.storage
+    return Ports(
+        clock=clock,
+        connector=WebSocketConnector(settings.voipbin, settings.credential, clock),
+        store=open_store(storage.url, endpoint_url=storage.endpoint_url, region=storage.region),
+        disk=DiskThreads(DISK_THREADS),
+        sealing=DiskThreads(SEALING_THREADS, hop=1),
+        syncing=DiskThreads(1),
+        network=NetworkThreads(PARALLEL),
         # A random beginning keeps names unique for good, even if the clock is set back and the spool empty.
-        self._numbers = itertools.count(secrets.randbelow(10**9) * 10**6)
-        self._connector = WebSocketConnector(settings.voipbin, settings.credential, self._clock)
-        storage = settings.storage
-        self._store = open_store(storage.url, endpoint_url=storage.endpoint_url, region=storage.region)
-        self._spool = Spool(settings.recording.spool, settings.recording.format, self._clock.utc)
+        numbers=itertools.count(secrets.randbelow(10**9) * 10**6),
+    )
+
+
+class Daemon:
+    """All parts, put together.
+
+    Raises:
+        OSError: the spool cannot be used.
+        SpoolInUse: another daemon uses it.
+    """
+
+    def __init__(self, settings: Settings, ports: Ports) -> None:
+        self._settings = settings
+        self._ports = ports
+        self._rate = Rate(settings.connect_rate)
+        self._spool = Spool(settings.recording.spool, settings.recording.format, ports.clock.utc)
         self._uploader = Uploader(
             self._spool,
-            self._store,
-            clock=self._clock,
-            disk=self._disk,
-            network=NetworkThreads(PARALLEL),
+            ports.store,
+            clock=ports.clock,
+            disk=ports.disk,
+            network=ports.network,
+            chance=ports.chance,
         )
         self._reserve = Reserve(settings.recording.min_free)
         self._room = ReserveWatch(
@@ -97,37 +133,46 @@ class _Daemon:
             self._reserve,
             settings.recording.when_full,
             self._uploader,
-            clock=self._clock,
-            disk=self._disk,
+            clock=ports.clock,
+            disk=ports.disk,
         )
 
     def close(self) -> None:
         """Let go of the disk, the spool and the store's sockets."""
-        for threads in (self._disk, self._sealing, self._syncing):
+        for threads in (self._ports.disk, self._ports.sealing, self._ports.syncing):
             threads.close()
         self._spool.release()
-        self._store.close()
+        self._ports.store.close()
 
     async def run(self) -> None:
-        """Live: from recovery to the end of the drain."""
-        with anyio.open_signal_receiver(*STOP_SIGNALS, signal.SIGHUP) as signals:
-            await self._recover()
-            async with anyio.create_task_group() as uploading:
-                uploading.start_soon(self._uploader.run)
-                uploading.start_soon(self._sync_regularly)
-                uploading.start_soon(self._room.run)
-                async with anyio.create_task_group() as watching:
-                    supervisor = Supervisor(watching, self._record)
-                    watching.start_soon(self._follow_watchlist, supervisor)
-                    async with self._reloading:
-                        await self._apply(supervisor, self._settings.watches)
-                    await self._obey(signals, supervisor)
-                    watching.cancel_scope.cancel()
-                    deadline = anyio.current_time() + self._settings.recording.drain_timeout
-                uploading.start_soon(self._cut_short, signals, uploading.cancel_scope)
-                await self._drain(deadline)
-                uploading.cancel_scope.cancel()
-        await self._disk(self._spool.stop)
+        """Live as signals and the file of the watch list say."""
+        with steering.signals() as signals:
+            led = Steering(self._settings, signals, self._ports.disk)
+            await self.live(led.lead, led.told_to_stop)
+
+    async def live(
+        self,
+        lead: Callable[[Supervisor, TaskGroup], Awaitable[None]],
+        hurried: Callable[[], Awaitable[None]] = anyio.sleep_forever,
+    ) -> None:
+        """Live: from recovery to the end of the drain.
+
+        `lead` says what is watched, and returns when it is over; what it starts in the task group ends then,
+        too. When `hurried` returns, the drain ends at once: nothing is lost by it.
+        """
+        await self._recover()
+        async with anyio.create_task_group() as uploading:
+            uploading.start_soon(self._uploader.run)
+            uploading.start_soon(self._sync_regularly)
+            uploading.start_soon(self._room.run)
+            async with anyio.create_task_group() as watching:
+                await lead(Supervisor(watching, self._record, self._ports.chance), watching)
+                watching.cancel_scope.cancel()
+                deadline = anyio.current_time() + self._settings.recording.drain_timeout
+            uploading.start_soon(_then_cancel, hurried, uploading.cancel_scope)
+            await self._drain(deadline)
+            uploading.cancel_scope.cancel()
+        await self._ports.disk(self._spool.stop)
         _log.info("stopped", waiting=self._uploader.waiting)
 
     async def _sync_regularly(self) -> None:
@@ -136,9 +181,9 @@ class _Daemon:
         while True:
             await anyio.sleep(self._settings.recording.sync_interval)
             try:
-                await self._syncing(self._spool.sync)
+                await self._ports.syncing(self._spool.sync)
             except OSError as error:
-                held_back = repeats.admit("sync", self._clock.monotonic())
+                held_back = repeats.admit("sync", self._ports.clock.monotonic())
                 if held_back is not None:
                     _log.error(
                         "the disk did not take all that was written",
@@ -155,29 +200,30 @@ class _Daemon:
         """Record one watch until cancelled."""
         recording = self._settings.recording
         facts = WatchFacts(kind=watch.watch_id.kind, id=watch.watch_id.id, name=watch.name)
-        before = await self._disk(self._spool.before, watch.watch_id)
+        before = await self._ports.disk(self._spool.before, watch.watch_id)
         core = Recording(
             Identity(facts, recording.recorder, __version__, watch.encapsulation),
             RecordingSettings(watch.codec, recording.segment, recording.gap_limit, recording.idle_after),
-            self._numbers,
-            self._clock.monotonic(),
+            self._ports.numbers,
+            self._ports.clock.monotonic(),
             before.past,
         )
         await Conference(
             watch,
-            self._connector,
+            self._ports.connector,
             core,
             SegmentWriter(self._spool, self._reserve, before.manifest),
-            clock=self._clock,
+            clock=self._ports.clock,
             rate=self._rate,
-            disk=self._disk,
-            sealing=self._sealing,
+            disk=self._ports.disk,
+            sealing=self._ports.sealing,
             on_sealed=lambda manifest: self._uploader.add(self._spool.segment(manifest)),
+            chance=self._ports.chance,
         ).run()
 
     async def _recover(self) -> None:
         """Bring what the run before left behind into order, and say what was found."""
-        recovery = await self._disk(self._spool.recover)
+        recovery = await self._ports.disk(self._spool.recover)
         for manifest in recovery.recovered:
             _log.warning(
                 "segment recovered: the recorder died while it was open",
@@ -193,67 +239,6 @@ class _Daemon:
                 **{logs.FILE: str(path)},
             )
 
-    async def _apply(self, supervisor: Supervisor, watches: WatchList) -> None:
-        diff = await supervisor.apply(watches)
-        shard = self._settings.recording.shard
-        _log.info(
-            "watching",
-            **{
-                logs.COUNT: len(watches),
-                "listed": watches.listed,
-                "added": len(diff.added),
-                "removed": len(diff.removed),
-            }
-            | ({"shard": str(shard)} if shard else {}),
-        )
-
-    async def _reload(self, supervisor: Supervisor, *, if_changed: bool = False) -> None:
-        """Follow the file of the watch list. One with mistakes changes nothing."""
-        settings = self._settings
-        async with self._reloading:
-            try:
-                watches = await self._disk(
-                    load_watchlist, settings.watchlist, settings.watch_defaults, settings.recording.shard
-                )
-            except ConfigurationError as error:
-                await self._disk(_say_mistakes, error)
-                return
-            if if_changed and watches == supervisor.watches:
-                return
-            if shortage := limits.too_few_files(len(watches)):
-                _log.warning("configuration", **{logs.REASON: f"{settings.watchlist}: {shortage}"})
-            await self._apply(supervisor, watches)
-
-    async def _follow_watchlist(self, supervisor: Supervisor) -> None:
-        path = self._settings.watchlist
-        # The folder is watched, not the file: an atomic replacement gives the name to another file.
-        try:
-            caught_up = False
-            async for changes in watchfiles.awatch(
-                path.parent,
-                watch_filter=lambda _, changed: Path(changed).name == path.name,
-                recursive=False,
-                rust_timeout=_WATCHER_ROUND,
-                yield_on_timeout=True,
-            ):
-                # The first round may bring no change: one that came before the watcher would be missed.
-                if changes or not caught_up:
-                    await self._reload(supervisor, if_changed=not changes)
-                    caught_up = True
-        except (OSError, RuntimeError) as error:
-            # No watcher to be had (inotify's limit), or the folder is gone: recording must not end over it.
-            _log.exception(
-                "the watch list is not followed any more; SIGHUP still reads it", **{logs.ERROR: str(error)}
-            )
-
-    async def _obey(self, signals: AsyncIterator[signal.Signals], supervisor: Supervisor) -> None:
-        """Return when told to stop."""
-        async for number in signals:
-            if number in STOP_SIGNALS:
-                _log.info("stopping", **{logs.REASON: number.name})
-                return
-            await self._reload(supervisor)
-
     async def _drain(self, deadline: float) -> None:
         """Upload what is sealed; what the deadline leaves is uploaded after the next start."""
         with anyio.CancelScope(deadline=deadline) as scope:
@@ -264,14 +249,7 @@ class _Daemon:
                 **{logs.COUNT: self._uploader.waiting, logs.FILE: str(self._spool.folder)},
             )
 
-    async def _cut_short(self, signals: AsyncIterator[signal.Signals], scope: anyio.CancelScope) -> None:
-        """A second signal ends the drain at once. Nothing is lost by it."""
-        async for number in signals:
-            if number in STOP_SIGNALS:
-                scope.cancel()
 
-
-def _say_mistakes(error: ConfigurationError) -> None:
-    """One line each; thousands of them would hold up the streams, were they written on the event loop."""
-    for problem in error.problems:
-        _log.error("the watch list is not followed: it has a mistake", **{logs.ERROR: str(problem)})
+async def _then_cancel(wait: Callable[[], Awaitable[None]], scope: anyio.CancelScope) -> None:
+    await wait()
+    scope.cancel()

@@ -36,6 +36,9 @@ class Disk(Offload, Protocol):
     def begin(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> asyncio.Future[Result]:
         """Have `call(*arguments)` run; its future is what it returns or raises. It is run in any case."""
 
+    def close(self) -> None:
+        """Wait for what was begun."""
+
 
 class NetworkThreads:
     """Network calls, at most `threads` at a time, the others in order.
@@ -110,7 +113,7 @@ class DiskThreads:
         return answer
 
     def close(self) -> None:
-        """Wait for what was begun."""
+        """See `Disk`."""
         for _ in self._threads:
             self._hops.put(None)
         for thread in self._threads:

@@ -61,3 +61,6 @@ class Inline:
 
     def begin(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> asyncio.Future[Result]:
         return asyncio.ensure_future(self(call, *arguments))
+
+    def close(self) -> None:
+        """Nothing outlives the call that began it."""

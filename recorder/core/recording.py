@@ -158,6 +158,9 @@ class Recording:
         events: list[Event] = []
         if self._connection:
             events += self._place(self._connection, self._connection.jitter_buffer.tick(now), now)
+        held_until = self._timeline.deadline
+        if held_until is not None and now >= held_until:
+            events += self._write(self._timeline.flush())
         for reason, closed_by, due in self._absences():
             if now >= due:
                 events += self._write(self._timeline.flush())
@@ -182,7 +185,7 @@ class Recording:
             own = (self._connection.jitter_buffer.deadline, self._connection.decoder.deadline)
         else:
             own = (self._grid_deadline(), None)
-        dues = [due for due in own if due is not None]
+        dues = [due for due in (*own, self._timeline.deadline) if due is not None]
         dues += [due for _, _, due in self._absences()]
         return min(dues, default=None)
 
@@ -258,7 +261,7 @@ class Recording:
 
     def _absences(self) -> Iterator[tuple[OpenedAfterReason, ClosedBy, float]]:
         """When audio will count as absent, and why, if none comes before."""
-        if self._absent:
+        if self._absent and self._timeline.deadline is None:
             return
         if self._connection:
             yield OpenedAfterReason.IDLE, ClosedBy.IDLE, self._heard_at + self._settings.idle_after

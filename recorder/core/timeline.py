@@ -144,6 +144,11 @@ class Timeline:
         """
         return self._decide(self._hold, self._hold.least_sure) if self._hold else []
 
+    @property
+    def deadline(self) -> float | None:
+        """When to `flush` if no audio comes before, monotonic seconds; None while nothing is held."""
+        return None if self._hold is None else self._hold.began + HOLD_LIMIT
+
     def fill(self, samples: int, reason: GapReason) -> Gap:
         """State that nothing will ever be heard of the next `samples` samples."""
         gap = Gap(self.position, samples, reason)
@@ -199,16 +204,17 @@ class Timeline:
     def _weigh(self, chunk: Chunk) -> list[Placed]:
         """Decide what has been held long enough, unless `chunk` shows that it is still catching up.
 
-        Only audio decides: while none comes, the rest of a burst may still be on its way.
+        While none comes, the rest of a burst may still be on its way, until `deadline`.
         """
         hold = self._hold
-        if (
-            hold is None
-            or chunk.at < hold.decide_at
-            or self._lag(chunk) < hold.least_lag - STEP * SAMPLE_RATE
-        ):
+        if hold is None or chunk.at < hold.decide_at:
             return []
-        return [] if hold.catching_up(chunk.at) else self._decide(hold, hold.least_lag)
+        change = self._lag(chunk) - hold.least_lag
+        if change < -STEP * SAMPLE_RATE:
+            return []
+        # Audio that is late against what was held caught up no further: it missed time of its own.
+        stalled = change - chunk.waited * SAMPLE_RATE > TOLERANCE * SAMPLE_RATE
+        return self._decide(hold, hold.least_lag) if stalled or not hold.catching_up(chunk.at) else []
 
     def _is_late(self, chunk: Chunk, excess: float) -> bool:
         """Whether audio lags for certain: beyond what it may have lain unread, or for a while already."""

@@ -121,6 +121,17 @@ def test_when_nobody_is_heard_the_segment_closes_at_its_last_sample() -> None:
     assert facts(drive)[0].samples == 3 * SAMPLE_RATE
 
 
+def test_a_word_that_nothing_follows_is_written_though_no_segment_was_open() -> None:
+    drive = Drive(idle_after=10.0)
+    drive.connect(0.0)
+    drive.play(audio(0.2), at=100.0)
+
+    drive.advance(110.2)
+
+    assert drive.pcm == counter(1600)
+    assert facts(drive)[0].closed_by is ClosedBy.IDLE
+
+
 def test_hours_of_emptiness_are_ledger_and_not_audio() -> None:
     drive = Drive(idle_after=10.0)
     drive.connect(0.0)

@@ -180,6 +180,18 @@ def test_audio_is_held_back_for_a_bounded_time() -> None:
     assert at - held_since < HOLD_LIMIT + 2 * SETTLE
 
 
+def test_what_comes_long_after_a_burst_lies_where_it_was_heard() -> None:
+    bench = Bench()
+    bench.play(steady(0.0, 5.0))
+    bench.place(8.0, samples=SAMPLE_RATE)  # a burst that does not make good all of a stall, in two reads,
+    bench.place(8.3, samples=2 * SAMPLE_RATE)
+    bench.play(steady(30.0, 35.0))  # and nothing more of it
+
+    before, after = bench.gap_seconds
+    assert before == pytest.approx((5.0, 0.3))
+    assert after == pytest.approx((8.3, 21.7))
+
+
 @pytest.mark.parametrize(("ppm", "jitter"), [(200, 0.0), (-200, 0.0), (200, 0.01), (-200, 0.01), (0, 0.01)])
 def test_a_day_of_drift_inserts_nothing_and_keeps_the_labels_right(ppm: int, jitter: float) -> None:
     chance = Random(1)
