@@ -68,8 +68,8 @@ async def killed_at_random(ground: Ground) -> list[Row]:
         for number in range(at_once):
             tasks.start_soon(one, number)
     starving = Starving.most(starved)
-    allowed = Allowance.of_deaths(times // at_once, KILL_BOUND).eased(starving.samples)
-    return [row("kill -9 at a random instant, and restart", times, together(found), allowed, str(starving))]
+    allowed = Allowance.of_deaths(times // at_once, KILL_BOUND).easier(starving.samples)
+    return [row("kill -9 at a random instant, and restart", times, together(found), allowed)]
 
 
 async def killed_in_recovery(ground: Ground) -> list[Row]:
@@ -82,8 +82,8 @@ async def killed_in_recovery(ground: Ground) -> list[Row]:
     async with stage(ground, "recovery") as on:
         await _live(on, lives)
         found = await on.findings()
-    allowed = Allowance.of_deaths(len(lives), KILL_BOUND).eased(on.starving.samples)
-    return [row("kill -9 during recovery", times, found, allowed, str(on.starving))]
+    allowed = Allowance.of_deaths(len(lives), KILL_BOUND).easier(on.starving.samples)
+    return [row("kill -9 during recovery", times, found, allowed)]
 
 
 async def killed_while_sealing(ground: Ground) -> list[Row]:
@@ -98,8 +98,8 @@ async def killed_while_sealing(ground: Ground) -> list[Row]:
                 await kill(daemon, on.starving)
         await on.last_life()
         found = await on.findings()
-    allowed = Allowance.of_deaths(times, KILL_BOUND).eased(on.starving.samples)
-    return [row("kill -9 while segments are sealed and uploaded", times, found, allowed, str(on.starving))]
+    allowed = Allowance.of_deaths(times, KILL_BOUND).easier(on.starving.samples)
+    return [row("kill -9 while segments are sealed and uploaded", times, found, allowed)]
 
 
 async def told_to_stop(ground: Ground) -> list[Row]:
@@ -115,7 +115,7 @@ async def told_to_stop(ground: Ground) -> list[Row]:
                     failed.append(f"exit status {status}")
         await on.last_life()
         found = await on.findings()
-    allowed = replace(Allowance.of_deaths(times, 0), dropped=0).eased(on.starving.samples)
+    allowed = replace(Allowance.of_deaths(times, 0), dropped=0).easier(on.starving.samples)
     return [row("SIGTERM, and restart", times, found + Findings(complaints=tuple(failed)), allowed)]
 
 

@@ -69,12 +69,19 @@ class Ground:
         """Random instants that are always the same for a seed."""
         return random.Random(f"{self.seed} {name}")
 
-    def own_store(self, name: str) -> SeaweedFS:
-        """A store of one's own, not started."""
+    @asynccontextmanager
+    async def own_store(self, name: str) -> AsyncIterator[SeaweedFS]:
+        """A store of one's own, to be killed and started again."""
         shared = self.store
-        return SeaweedFS(
+        store = SeaweedFS(
             self.folder / f"{name}-store", access_key=shared.access_key, secret_key=shared.secret_key
         )
+        await anyio.to_thread.run_sync(store.start)
+        try:
+            yield store
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(store.kill)
 
 
 class Handshakes(RateLimit):

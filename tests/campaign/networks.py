@@ -51,7 +51,7 @@ async def _scripted(
     ) as on:
         await _played(on, after)
         found = await on.findings()
-    return [row(fault, sum(map(len, scripts)), found, allowed.eased(on.starving.samples))]
+    return [row(fault, sum(map(len, scripts)), found, allowed.easier(on.starving.samples))]
 
 
 def _instants(ground: Ground, name: str, times: int, stream: int) -> list[int]:
@@ -131,7 +131,7 @@ async def accepted_and_closed(ground: Ground) -> list[Row]:
             "accepted and closed at once",
             sum(attempts),
             found + Findings(complaints=tuple(complaints)),
-            Allowance.of_reconnects().eased(on.starving.samples),
+            Allowance.of_reconnects().easier(on.starving.samples),
             f"{max(attempts)} attempts of a stream in {seconds} s at most",
         )
     ]
@@ -177,7 +177,7 @@ async def dropped_together(ground: Ground) -> list[Row]:
             f"{streams} streams dropped at once, the server away for {away} s",
             times,
             found + Findings(complaints=complaints),
-            Allowance.of_reconnects().eased(on.starving.samples),
+            Allowance.of_reconnects().easier(on.starving.samples),
             f"{max(rates):.1f} handshakes a second until all were back, {busiest} in the busiest;"
             f" connect_rate is {CONNECT_RATE}",
         )

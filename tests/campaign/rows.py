@@ -54,11 +54,13 @@ class Allowance:
         dropped: of one stream and one fault, audio that had come and is not in the bucket.
         astray: by which the bucket may be wrong about the length of one gap.
         disagreement: by which lost and reported audio of one watch may differ.
+        eased: how much of each of these that are not none is for a busy machine.
     """
 
     dropped: int = 0
     astray: int = 0
     disagreement: int = 0
+    eased: int = 0
 
     @classmethod
     def of_reconnects(cls, dropped: int = 0) -> "Allowance":
@@ -72,10 +74,12 @@ class Allowance:
         # The last two packets had left the platform, and may not have reached our machine's end of it.
         return cls(round(dropped * SAMPLE_RATE) + 2 * FRAME, astray, JITTER + FRAME + deaths * LABEL)
 
-    def eased(self, starved: int) -> "Allowance":
+    def easier(self, starved: int) -> "Allowance":
         """The same where a busy machine held things up for so many samples. What must be none stays none."""
-        eased = (each + starved if each else 0 for each in (self.dropped, self.astray, self.disagreement))
-        return Allowance(*eased)
+        dropped, astray, disagreement = (
+            each + starved if each else 0 for each in (self.dropped, self.astray, self.disagreement)
+        )
+        return Allowance(dropped, astray, disagreement, starved)
 
 
 @dataclass(frozen=True)

@@ -45,12 +45,6 @@ class Starving:
         each = list(several)
         return cls(max(one.recorder for one in each), max(one.platform for one in each))
 
-    def __str__(self) -> str:
-        return (
-            f"a busy machine held up the recorder for {self.recorder:.2f} s of a life, and the platform for"
-            f" {self.platform:.2f} s, at most"
-        )
-
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
         """Watch how late our own event loop is, which the platform shares."""

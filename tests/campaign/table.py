@@ -7,11 +7,12 @@ from recorder.core.media import SAMPLE_RATE
 from tests.bench import kernel
 from tests.campaign.rows import Row
 
-_HEADS = ("fault", "times", "sent s", "lost s", "reported s", "off ms", "gone ms", "wrong", "")
+_HEADS = ("fault", "times", "sent s", "lost s", "reported s", "off ms", "gone ms", "busy ms", "wrong", "")
 _LEGEND = (
     "sent: audio of all streams. lost: of their conferences, what is not in the bucket between the first and",
     "the last sample that are. reported: what the bucket says of that. off: by how much it is wrong about a",
     "gap, at most. gone: audio that had come and is not in the bucket, of one stream and fault, at most.",
+    "busy: for how long the machine kept the recorder or the platform waiting, which is allowed for.",
     "wrong: objects that are.",
 )
 
@@ -47,7 +48,7 @@ def as_json(rows: Sequence[Row], seconds: float, seed: int) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     if row.not_run is not None:
-        return row.fault, "-", "-", "-", "-", "-", "-", "-", f"not run: {row.not_run}"
+        return row.fault, "-", "-", "-", "-", "-", "-", "-", "-", f"not run: {row.not_run}"
     return (
         row.fault,
         str(row.times),
@@ -56,6 +57,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         _seconds(row.reported),
         _milliseconds(row.astray),
         _milliseconds(max(row.dropped, row.young)),
+        _milliseconds(row.allowed.eased),
         str(row.objects),
         "ok" if row.good else "WRONG",
     )
