@@ -95,6 +95,7 @@ async def _crowd(
                 await anyio.sleep(3)
                 await injure(daemon)
             await anyio.sleep(4)
+            late = (await anyio.to_thread.run_sync(load.report)).late
             status = await daemon.stop(within=STOP)
         found = await anyio.to_thread.run_sync(_compare, site, load, ground.store.endpoint_url, spool)
     complaints = () if status == 0 else (f"exit status {status}",)

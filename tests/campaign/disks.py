@@ -89,4 +89,4 @@ async def full(ground: Ground) -> list[Row]:
     all_found = together(found)
     lost = max((one.lost for one in all_found.judgements), default=0)
     allowed = Allowance(dropped=lost)  # as long as the ledger says so, which `astray` is about
-    return [row(fault, times, all_found, allowed)]
+    return [row(fault, times, all_found, allowed.easier(on.starving.samples))]

@@ -75,11 +75,18 @@ class Allowance:
         return cls(round(dropped * SAMPLE_RATE) + 2 * FRAME, astray, JITTER + FRAME + deaths * LABEL)
 
     def easier(self, starved: int) -> "Allowance":
-        """The same where a busy machine held things up for so many samples. What must be none stays none."""
-        dropped, astray, disagreement = (
-            each + starved if each else 0 for each in (self.dropped, self.astray, self.disagreement)
+        """The same where a busy machine held things up for so many samples.
+
+        What had come and must not be gone is not eased. That nothing may be called a gap is, where audio was
+        later than jitter ever is: only its arrival could tell.
+        """
+        late = starved if starved > JITTER else 0
+        return Allowance(
+            self.dropped + starved if self.dropped else 0,
+            self.astray + (starved if self.astray else late),
+            self.disagreement + (starved if self.disagreement else late),
+            starved,
         )
-        return Allowance(dropped, astray, disagreement, starved)
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ async def _stranger(
             most = most_mib(daemon.process.pid)
             await daemon.stop(within=STOP)
         found = await on.findings()
-    return [bounded(row(fault, times, found, Allowance()), most)]
+    return [bounded(row(fault, times, found, Allowance().easier(on.starving.samples)), most)]
 
 
 async def too_fast(ground: Ground) -> list[Row]:
@@ -71,7 +71,8 @@ async def too_fast(ground: Ground) -> list[Row]:
         found = await on.findings()
     (sent,) = {judgement.sent for judgement in found.judgements}
     fast = sent / SAMPLE_RATE / seconds
-    return [bounded(row("a valid stream, much too fast", 1, found, Allowance()), most, f"{fast:.0f} times, ")]
+    weighed = row("a valid stream, much too fast", 1, found, Allowance().easier(on.starving.samples))
+    return [bounded(weighed, most, f"{fast:.0f} times, ")]
 
 
 def bounded(weighed: Row, mib: int, note: str = "") -> Row:

@@ -103,6 +103,7 @@ def test_what_is_as_it_must_be_makes_a_row_good() -> None:
 def test_a_busy_machine_is_allowed_for_and_what_must_be_exact_stays_so() -> None:
     assert Allowance(0, 0, 0).easier(800) == Allowance(0, 0, 0, eased=800)
     assert Allowance(8000, 0, 160).easier(800) == Allowance(8800, 0, 960, eased=800)
+    assert Allowance(0, 0, 0).easier(801) == Allowance(0, 801, 801, eased=801)
 
 
 def test_a_fault_that_is_never_injected_is_not_survived() -> None:
