@@ -99,10 +99,10 @@ async def _crowd(
             status = await daemon.stop(within=STOP)
         found = await anyio.to_thread.run_sync(_compare, site, load, ground.store.endpoint_url, spool)
     complaints = () if status == 0 else (f"exit status {status}",)
-    cut = len(daemon.said("stream lost"))
-    weighed = row(
-        fault, times, found + Findings(complaints=complaints), Allowance(), f"{cut} streams were cut"
-    )
+    note = f"{len(daemon.said('stream lost'))} streams were cut"
+    one = Allowance().easier(round(late * SAMPLE_RATE))
+    allowed = replace(one, astray=STREAMS * one.astray, disagreement=STREAMS * one.disagreement)
+    weighed = row(fault, times, found + Findings(complaints=complaints), allowed, note)
     return replace(weighed, streams=STREAMS)
 
 
