@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from recorder.core.media import Encapsulation
+from recorder.core.media import SAMPLE_RATE, Encapsulation
 from storage.backends import open_store
 from storage.names import WatchId, WatchKind
 from tests.bench.daemon import conference
