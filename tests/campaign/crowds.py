@@ -26,7 +26,7 @@ from tests.daemon.process import Daemon, Site, running
 STREAMS = 500
 STILL = 3.0
 """Seconds."""
-SEGMENT = "1m"
+SEGMENT = "5m"
 
 
 async def frozen_process(ground: Ground) -> list[Row]:
