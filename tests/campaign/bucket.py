@@ -4,16 +4,18 @@ import json
 import subprocess
 from collections import Counter
 from collections.abc import Collection, Mapping
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
 from recorder.simulator.record import WatchRecord
 from recorder.simulator.verdict import Fetched
+from storage.audio import read_samples
 from storage.backends import open_store
 from storage.catalog import Catalog, NothingRecorded
-from storage.layout import Layout
-from storage.manifest import parse_manifest
+from storage.layout import SAMPLE_RATE, Layout, Problem
+from storage.manifest import SegmentManifest, parse_manifest
 from storage.names import MANIFEST_SUFFIX, WatchId
 from storage.store import ObjectStore
 from tests.campaign.judge import judge
@@ -51,16 +53,20 @@ def look(
     tape: MarkedTape,
     *,
     thorough: bool = True,
+    by_time: bool = True,
 ) -> Findings:
     """Compare all that a daemon has recorded with what it was sent, once it has stopped.
 
     The credentials of the store are those of our own environment. `thorough` has `recordings fetch` run, too,
-    of which all but the command line is what gives us the audio here.
+    of which all but the command line is what gives us the audio here. Without `by_time`, see `in_order`.
     """
     store = open_store(site.store_url, endpoint_url=endpoint_url)
     try:
         catalog = Catalog(store)
-        found = [_watch(catalog, watch, record, tape) for watch, record in records.items()]
+        found = [
+            _watch(catalog, watch, record, tape) if by_time else in_order(store, watch, record, tape)
+            for watch, record in records.items()
+        ]
     finally:
         store.close()
     command = [_fetched(site, next(iter(records)), store)] if thorough else []
@@ -79,7 +85,33 @@ def _watch(catalog: Catalog, watch: WatchId, record: WatchRecord, tape: MarkedTa
     judgement = judge(tape, [connection.runs for connection in record.connections], fetched)
     doubled = tuple(f"{watch} is there twice from {each.started_at}" for each in result.overlaps)
     problems = tuple(f"{each.key}: {each.message}" for each in result.problems)
-    return Findings((judgement,), len(problems) + len(doubled) + (judgement.wrong > 0), problems + doubled)
+    complaints = problems + (doubled[:1] and (f"{len(doubled)} overlaps; {doubled[0]}",))
+    return Findings((judgement,), len(problems) + len(doubled) + (judgement.wrong > 0), complaints)
+
+
+def in_order(store: ObjectStore, watch: WatchId, record: WatchRecord, tape: MarkedTape) -> Findings:
+    """Compare the segments of a watch as they were opened, whatever their labels say.
+
+    Of a stream that is faster than time they overlap, and a range of time cannot have all of its audio.
+    """
+    segments: list[SegmentManifest] = []
+    problems: list[Problem] = []
+    for entry in Catalog(store).segments(watch):
+        if isinstance(entry, Problem):
+            problems.append(entry)
+        else:
+            segments.append(entry)
+    samples, silence, at = [np.zeros(0, np.int16)], [], 0
+    for segment in sorted(segments, key=lambda segment: segment.name.number):
+        with store.open(segment.audio.key) as file:
+            samples += read_samples(
+                BytesIO(file.read()), 0, segment.samples, total=segment.samples, sample_rate=SAMPLE_RATE
+            )
+        silence += [(at + entry.start, entry.samples, entry.reason.value) for entry in segment.ledger]
+        at += segment.samples
+    fetched = Fetched(np.concatenate(samples), tuple(silence), len(segments))
+    judgement = judge(tape, [connection.runs for connection in record.connections], fetched)
+    return Findings((judgement,), len(problems) + (judgement.wrong > 0))
 
 
 def _audio_alone(store: ObjectStore) -> Findings:

@@ -141,10 +141,10 @@ class Stage:
         """Wait until all streams bring audio, of which the codec is known."""
         await daemon.said_of("codec detected", len(self.watches), within=within)
 
-    async def findings(self) -> Findings:
-        """Judge it, once its daemon has stopped and its spool must be empty."""
+    async def findings(self, *, by_time: bool = True) -> Findings:
+        """Judge it, once its daemon has stopped and its spool must be empty; see `bucket.look`."""
         records = {watch: self.platform.record(watch) for watch in self.watches}
-        judging = partial(look, thorough=not self.ground.quick)
+        judging = partial(look, thorough=not self.ground.quick, by_time=by_time)
         return await anyio.to_thread.run_sync(
             judging, self.site, self.endpoint_url, self.spool, records, self.ground.tape
         )

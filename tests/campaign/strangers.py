@@ -68,7 +68,7 @@ async def too_fast(ground: Ground) -> list[Row]:
             await anyio.sleep(seconds)
             most = most_mib(daemon.process.pid)
             await daemon.stop(within=STOP)
-        found = await on.findings()
+        found = await on.findings(by_time=False)
     (sent,) = {judgement.sent for judgement in found.judgements}
     fast = sent / SAMPLE_RATE / seconds
     weighed = row("a valid stream, much too fast", 1, found, Allowance().easier(on.starving.samples))
