@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from recorder.core.media import SAMPLE_RATE, Encapsulation
+from recorder.core.media import Encapsulation
 from storage.backends import open_store
 from storage.names import WatchId, WatchKind
 from tests.bench.daemon import conference
@@ -21,6 +21,7 @@ from tests.campaign.ground import DRAIN, RECORDER, STOP, Ground
 from tests.campaign.judge import Judgement
 from tests.campaign.loop import LoopDisk, NoDisk, little_room
 from tests.campaign.rows import Allowance, Findings, Row, not_run, row
+from tests.campaign.starving import Starving
 from tests.daemon.process import Daemon, Site, running
 
 STREAMS = 500
@@ -95,12 +96,13 @@ async def _crowd(
                 await anyio.sleep(3)
                 await injure(daemon)
             await anyio.sleep(4)
-            late = (await anyio.to_thread.run_sync(load.report)).late
+            starving = Starving(platform=(await anyio.to_thread.run_sync(load.report)).late)
+            starving.look_at(daemon.process.pid)
             status = await daemon.stop(within=STOP)
         found = await anyio.to_thread.run_sync(_compare, site, load, ground.store.endpoint_url, spool)
     complaints = () if status == 0 else (f"exit status {status}",)
     note = f"{len(daemon.said('stream lost'))} streams were cut"
-    one = Allowance().easier(round(late * SAMPLE_RATE))
+    one = Allowance().easier(starving.samples)
     allowed = replace(one, astray=STREAMS * one.astray, disagreement=STREAMS * one.disagreement)
     weighed = row(fault, times, found + Findings(complaints=complaints), allowed, note)
     return replace(weighed, streams=STREAMS)
