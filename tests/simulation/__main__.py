@@ -31,6 +31,9 @@ def main(
     seed: Annotated[int, typer.Option(help="Of the first world.")] = 0,
     watches: Annotated[int, typer.Option(min=1, max=1000, help="Watches of a world.")] = 12,
     days: Annotated[float, typer.Option(min=0.1, help="How long a world lasts.")] = 1.0,
+    full_disk: Annotated[
+        bool, typer.Option("--full-disk", help="Let the disk be full at times, too.")
+    ] = False,
 ) -> None:
     """Simulate until enough hours have passed, or the promise is broken."""
     console = Console()
@@ -44,7 +47,7 @@ def main(
     ) as progress:
         bar = progress.add_task("", total=hours, seed=seed)
         while totals.hours < hours and not totals.faults:
-            plan = draw(seed, watches=watches, hours=24 * days)
+            plan = draw(seed, watches=watches, hours=24 * days, full_disk=full_disk)
             progress.update(bar, seed=seed)
             with tempfile.TemporaryDirectory(dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as folder:
                 outcome = simulate(
@@ -59,6 +62,7 @@ def main(
         print(f"{len(totals.faults)} faults with seed {seed - 1}. To see them again:")  # noqa: T201
         print(  # noqa: T201
             f"python -m tests.simulation --hours 1 --seed {seed - 1} --watches {watches} --days {days:g}"
+            + (" --full-disk" if full_disk else "")
         )
         sys.exit(1)
 

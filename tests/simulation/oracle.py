@@ -32,8 +32,7 @@ from tests.simulation.world import Outcome, wall_offset
 from tests.virtual import BEGIN
 
 PLACE: Final = 0.35
-"""Seconds by which audio may be off its place, beside half a message: tolerances of gaps, of labels
-and of what rounding of gaps to whole messages leaves, and jitter."""
+"""Seconds by which audio may be off its place, beside half a message: tolerances of gaps, labels, jitter."""
 TAKEN: Final = 1.5
 """Seconds of audio before a kill that it may take: two reads, and what is gathered for the disk."""
 RECOVERY: Final = 1.0
@@ -171,6 +170,9 @@ class _Case:
         self._given_up = 0  # samples since the last audio that the ledger says the disk did not take
         self._at = 0  # samples of the tape that have been found
         self._wave_began = {said.wave: said.at for said in reversed(truth.said)}
+        # Gaps are whole messages: what that leaves of one is made good in the next.
+        self._longest = max((each.samples for each in truth.said), default=0) / SAMPLE_RATE
+        self._ends = {each.life: each.first + each.samples for each in truth.said}
         self._delays = list(_least_delays(truth.said))
 
     def judge(self) -> None:
@@ -247,7 +249,7 @@ class _Case:
         bound = TAKEN + 2 * said.samples / SAMPLE_RATE
         if any(spell.begin - 5 <= life.ended < spell.end + 10 for spell in self._outcome.plan.slow_disk):
             bound += 10.0
-        if said.at >= life.ended - bound:
+        if self._ends[said.life] - said.first <= bound * SAMPLE_RATE:
             return True
         return life.ended - self._wave_began[said.wave] < WEIGHED
 
@@ -277,7 +279,7 @@ class _Case:
         # What came late and was followed by nothing in time seems to have been spoken late, and what
         # continues it in its segment with it.
         self._late = max(self._late, self._delays[bisect_right(self._firsts, of_tape) - 1])
-        bound = PLACE + SLOWEST * sample / SAMPLE_RATE + said.samples / SAMPLE_RATE / 2
+        bound = PLACE + SLOWEST * sample / SAMPLE_RATE + self._longest / 2
         bound += self._truth.programme.gathers * READ_INTERVAL
         if not -bound <= off <= bound + self._late:
             self._fault(f"sample {sample} is {off:+.3f} s off its place, said at {said.at:.3f}", segment)
@@ -326,19 +328,21 @@ class _Case:
             return
         said = self._of(first)
         bound = 2 * PLACE + said.samples / said.rate + READ_INTERVAL + self._late
-        now = self._spoken(first)
+        now = self._spoken(first) - _leading(segment) / SAMPLE_RATE
         if begun or any(self._of(last).at < s.end < said.at for s in self._truth.programme.unwatched):
             if before and self._outcome.plan.steps:
                 return  # how long nobody lived, only the wall clock can tell
             since = self._spoken(last) + bridged if before else self._watched_since(segment.life, now)
             bound += RECOVERY + (self._of(last).samples / SAMPLE_RATE if before else 0.0)
+            bound += self._delays[bisect_right(self._firsts, last) - 1] if before else 0.0
         else:
             heard = self._of(last)
             since = heard.spoken + heard.samples / heard.rate + bridged
             bound += heard.samples / heard.rate + self._delays[bisect_right(self._firsts, last) - 1]
             away = self._unconnected(heard.at, max(heard.at, said.at)) - bridged
             named = opened_after.by_reason.get(OpenedAfterReason.DISCONNECTED, 0.0)
-            if abs(named - max(0.0, away)) > bound + bridged:
+            # What was silent on a connection before it was lost is bridged as if there had been none.
+            if abs(named - max(0.0, away)) > bound + bridged + self._outcome.plan.idle_after:
                 self._fault(f"{named} s without a connection were {away:.3f} s", segment)
         if abs(opened_after.seconds - (now - since)) > bound + SLOWEST * (now - since):
             self._fault(f"{opened_after.seconds} s of absence were {now - since:.3f} s", segment)
@@ -347,13 +351,23 @@ class _Case:
         apart = (segment.manifest.started_at - before.manifest.ended_at).total_seconds()
         offsets = {wall_offset(self._outcome.plan, began) for began, _, _ in self._truth.connected}
         steps = {(one - other).total_seconds() for one in offsets for other in offsets}
-        bound = PLACE + max(talk.frame for talk in self._truth.programme.talks) / SAMPLE_RATE + READ_INTERVAL
+        bound = PLACE + self._longest + READ_INTERVAL
         if all(abs(apart - step) > bound + self._late for step in steps):
             self._fault(f"continues what ended {apart:.3f} s before", segment)
 
     def _watched_since(self, life: int, now: float) -> float:
         watched = (spell.end for spell in self._truth.programme.unwatched if spell.end <= now)
         return max(self._outcome.lives[life].began, *watched, 0.0)
+
+
+def _leading(segment: Segment) -> int:
+    """Samples of silence that a segment begins with: what the disk did not take of its audio."""
+    at = 0
+    for entry in segment.manifest.ledger:
+        if entry.start != at:
+            break
+        at += entry.samples
+    return at
 
 
 def _least_delays(said: list[Said]) -> Iterator[float]:

@@ -160,7 +160,7 @@ class Plan:
         return sum(end.kind is not Death.STOPPED for end in self.ends)
 
 
-def draw(seed: int, *, watches: int = 12, hours: float = 24.0) -> Plan:
+def draw(seed: int, *, watches: int = 12, hours: float = 24.0, full_disk: bool = False) -> Plan:
     """The world of a seed. Those of odd seeds have kills; in the others every sample must be there."""
     chance = random.Random(seed)
     seconds = hours * HOUR
@@ -174,7 +174,7 @@ def draw(seed: int, *, watches: int = 12, hours: float = 24.0) -> Plan:
         steps=tuple(_steps(chance, programmes)) if chance.random() < 0.5 else (),
         store=tuple(_store(chance, seconds)),
         slow_disk=tuple(_near_talk(chance, programmes, 4, 300.0)),
-        full_disk=tuple(_near_talk(chance, programmes, 2, 600.0)),
+        full_disk=tuple(_near_talk(random.Random(seed), programmes, 2, 600.0)) if full_disk else (),
         segment=chance.choice((60.0, 300.0, 300.0, 900.0, 3600.0)),
         gap_limit=chance.choice((5.0, 60.0, 60.0, 600.0)),
         idle_after=chance.choice((5.0, 10.0, 10.0, 60.0)),

@@ -46,6 +46,7 @@ def test_the_worlds_of_a_run_have_all_faults_and_two_thousand_hours() -> None:
     assert sum(plan.kills for plan in plans) > 30
 
 
+@pytest.mark.timeout(600)
 def test_a_seed_is_the_same_world_each_time(folder: Path) -> None:
     plan = draw(1, watches=2, hours=12)
 

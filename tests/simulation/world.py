@@ -110,6 +110,11 @@ class _World:
         self._life: Life | None = None
 
     async def run(self) -> Outcome:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # nobody closes the files of the dead
+            return await self._run()
+
+    async def _run(self) -> Outcome:
         for end in self._plan.ends:
             await self._live(end)
             await asyncio.sleep(end.down)
@@ -151,7 +156,7 @@ class _World:
         self._lives.append(Lived(began, loop.time(), end.kind, first_number))
         self._note("life", began, loop.time(), life.operations)
         self._progress((loop.time() - began) / 3600)
-        _forget()
+        gc.collect()  # closes the files of the dead, as the kernel does
 
     async def _process(
         self, life: Life, platform: Platform, end: End, first_number: int, *, watches: bool
@@ -265,10 +270,3 @@ async def _bury(life: Life, others: set[asyncio.Task[Any]]) -> None:
         for task in tasks:
             if task.done() and not task.cancelled():
                 task.exception()  # nobody will ask for it
-
-
-def _forget() -> None:
-    """Close the files of the dead, as the kernel does."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
