@@ -79,9 +79,10 @@ class Claim:
         self._file.close()
 
     def _write(self, content: bytes) -> None:
-        # A disk that is full must not keep us from starting: what is there is uploaded, and makes room.
+        # A disk that is full or fails must keep us neither from starting nor from ending: what is there is
+        # uploaded, and makes room.
         with contextlib.suppress(OSError):
             self._file.truncate(0)
             self._file.write(content)
             os.fsync(self._file.fileno())
-        self.beat()
+            self.beat()

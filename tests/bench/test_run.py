@@ -39,7 +39,9 @@ def test_a_restart_of_the_platform_under_tls_loses_nothing() -> None:
 
 
 def test_growth_has_a_row_for_each_number_of_streams() -> None:
-    result = bench("growth", "--streams", "3", "--seconds", "1", "--segment", "5s", "--json")
+    result = bench(
+        "growth", "--streams", "3", "--seconds", "1", "--segment", "5s", "--together", "5", "--json"
+    )
 
     assert result.returncode == 0, result.stderr
     (row,) = json.loads(result.stdout)["rows"]

@@ -1,5 +1,7 @@
 """Two thousand watch-hours with faults, on virtual time: the promise holds in every world."""
 
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from tests.simulation.world import simulate
 
 SEEDS = range(7)
 """Worlds of 288 watch-hours. Those of even seeds have no kills: every sample must be there."""
+ROOT = Path(__file__).parent.parent.parent
 MEMORY = Path("/dev/shm")  # noqa: S108  a folder of our own in it
 
 
@@ -62,3 +65,11 @@ def test_any_fifth_of_a_second_tells_where_it_is_from() -> None:
         heard = Tape(1, codec).heard(400_000)
 
         assert all(find(heard[at : at + 1600], heard, 0) == at for at in range(0, 390_000, 997))
+
+
+def test_it_can_be_run_by_hand() -> None:
+    command = [sys.executable, "-m", "tests.simulation", "--hours", "2", "--watches", "2", "--days", "0.1"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "watch-hours" in result.stdout
