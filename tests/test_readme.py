@@ -32,7 +32,7 @@ RUN_ELSEWHERE = [
     "pip install .",  # by the first of the two commands, and CI by the second
     ".venv/bin/python -m tests.bench density --streams 300 --seconds 60",  # a shorter one, below
     ".venv/bin/python -m tests.bench density --streams 300 --seconds 60 --tls",  # in tests/bench
-    ".venv/bin/python -m tests.bench growth --streams 300 --streams 3000 --segment 5m --together 5",  # the same
+    ".venv/bin/python -m tests.bench growth --streams 300 --streams 3000 --segment 5m --together 5",  # too
     ".venv/bin/python -m tests.bench growth --streams 1500 --seconds 300 --together 5",  # the same
     ".venv/bin/python -m tests.bench growth --streams 300 --hours 1",  # the same
     ".venv/bin/python -m tests.campaign --quick",  # in tests/campaign
