@@ -170,7 +170,8 @@ class _Stream(ClientConnection):
 
     def _waited(self, at: float) -> float:
         """Seconds that what was read at `at` may have waited: the pause, unless it came well after that."""
-        if self._paused_at is None or at - (self._resumed_at or at) > PROMPT:
+        # When we hang up, hundreds of streams may do so at once and wait for each other.
+        if self._paused_at is None or (self._paced and at - (self._resumed_at or at) > PROMPT):
             return 0.0
         return at - self._paused_at
 

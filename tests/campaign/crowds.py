@@ -97,7 +97,6 @@ async def _crowd(
                 await injure(daemon)
             await anyio.sleep(4)
             starving = Starving(platform=(await anyio.to_thread.run_sync(load.report)).late)
-            starving.look_at(daemon.process.pid)
             status = await daemon.stop(within=STOP)
         found = await anyio.to_thread.run_sync(_compare, site, load, ground.store.endpoint_url, spool)
     complaints = () if status == 0 else (f"exit status {status}",)

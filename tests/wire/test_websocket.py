@@ -1,5 +1,6 @@
 """The connector against real sockets: all audio that arrived, and a reason in words for all that did not."""
 
+import itertools
 import json
 import ssl
 from collections.abc import Awaitable, Callable
@@ -38,11 +39,12 @@ def connector(
     kind: CredentialKind = CredentialKind.TOKEN,
     auth: AuthForm = AuthForm.HEADER,
     ca_file: Path | None = None,
+    clock: Clock | None = None,
 ) -> WebSocketConnector:
     settings = VoipbinSettings(url=url, allow_insecure=True, auth=auth).model_copy(
         update={"ca_file": ca_file}
     )
-    return WebSocketConnector(settings, Credential(kind, SECRET), Clock())
+    return WebSocketConnector(settings, Credential(kind, SECRET), clock or Clock())
 
 
 async def receive(connection: WebSocketConnection) -> Batch:
@@ -95,6 +97,25 @@ async def test_every_message_comes_once_and_in_order_however_tcp_cuts_the_stream
 
     assert messages(batches) == MESSAGES[:40]
     assert [batch.at for batch in batches] == sorted(batch.at for batch in batches)
+
+
+async def test_what_is_read_when_hanging_up_may_have_waited_since_the_pause_however_busy_we_are() -> None:
+    async def play(peer: Peer) -> None:
+        await peer.send(peer.accept + frame(MESSAGES[0]))
+        await anyio.sleep(0.02)
+        await peer.send(frame(MESSAGES[1]))
+        await peer.reader.read(-1)
+
+    slow = itertools.count(step=0.3)  # so much passes between any two looks at the clock
+    async with raw_server(play) as server:
+        connection = await connector(server.url, clock=Clock(lambda: next(slow))).connect(WATCH)
+        first = await receive(connection)
+        await anyio.sleep(0.06)
+        await connection.close()
+        (second,) = await receive_all(connection)
+
+    assert messages([first, second]) == MESSAGES[:2]
+    assert second.waited == pytest.approx(0.6), "else its being late would be taken for a stall"
 
 
 async def test_audio_that_comes_with_the_handshake_is_not_lost() -> None:
