@@ -21,6 +21,8 @@ class Fault:
         bound: of what a fault may take of a stream, in words.
         weight: how much of the machine it takes; one that takes all of it runs alone.
         long: whether it had better begin first.
+        by_arrival: whether its verdict rests on when audio came, to some milliseconds, or on hundreds of
+            streams: what a machine that is busy with other tests cannot keep to.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Fault:
     bound: str
     weight: int = 1
     long: bool = False
+    by_arrival: bool = False
 
 
 DEATH = "1 s of audio that had come; half a second more of a stream that has just begun"
@@ -40,8 +43,8 @@ FAULTS = (
     Fault("sigterm", deaths.told_to_stop, NONE),
     Fault("power-cut", disks.power_cut, f"sync_interval ({disks.SYNC_INTERVAL} s) + 1 s"),
     Fault("disk-full", disks.full, "what the ledger calls disk"),
-    Fault("freeze", crowds.frozen_process, NONE, weight=ROOM),
-    Fault("disk-stall", crowds.stalled_disk, NONE, weight=ROOM),
+    Fault("freeze", crowds.frozen_process, NONE, weight=ROOM, by_arrival=True),
+    Fault("disk-stall", crowds.stalled_disk, NONE, weight=ROOM, by_arrival=True),
     Fault("store-away", stores.away, NONE, weight=2, long=True),
     Fault("store-killed", stores.refused, NONE),
     Fault("store-hangs", stores.hanging, NONE),
@@ -49,13 +52,13 @@ FAULTS = (
     Fault("store-5xx", stores.failing, NONE),
     Fault("store-cut", stores.cutting, NONE),
     Fault("store-refuses-one", stores.one_object_refused, NONE),
-    Fault("reset", networks.reset_in_a_frame, NONE),
-    Fault("close", networks.closed_bare, NONE),
-    Fault("half-open", networks.half_open, NONE, long=True),
-    Fault("stall", networks.stalls, NONE),
-    Fault("accept-then-close", networks.accepted_and_closed, NONE),
-    Fault("slow-handshake", networks.slow_handshakes, NONE),
-    Fault("drop-all", networks.dropped_together, NONE, weight=2),
+    Fault("reset", networks.reset_in_a_frame, NONE, by_arrival=True),
+    Fault("close", networks.closed_bare, NONE, by_arrival=True),
+    Fault("half-open", networks.half_open, NONE, long=True, by_arrival=True),
+    Fault("stall", networks.stalls, NONE, by_arrival=True),
+    Fault("accept-then-close", networks.accepted_and_closed, NONE, by_arrival=True),
+    Fault("slow-handshake", networks.slow_handshakes, NONE, by_arrival=True),
+    Fault("drop-all", networks.dropped_together, NONE, weight=2, by_arrival=True),
     Fault("huge-messages", strangers.huge_messages, NONE),
     Fault("junk", strangers.junk, NONE),
     Fault("too-fast", strangers.too_fast, NONE, weight=ROOM),  # it takes the loop that all platforms share

@@ -1,4 +1,4 @@
-"""The quick campaign is a part of the suite: every row that can be run here is good."""
+"""The quick campaign is a part of the suite, but for the faults that want a machine to themselves."""
 
 import json
 import subprocess
@@ -27,14 +27,15 @@ def campaign(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.timeout(600)
 def test_no_fault_loses_more_than_it_may_and_all_that_is_lost_is_reported() -> None:
-    result = campaign("--quick", "--json")
+    faults = [fault.name for fault in FAULTS if not fault.by_arrival]
+    result = campaign("--quick", "--json", *(f"--fault={name}" for name in faults))
 
     assert result.stdout, result.stderr
     said = json.loads(result.stdout)
     bad = {each["fault"]: each["complaints"] for each in said["rows"] if each["complaints"]}
     assert bad == {}
     assert result.returncode == 0
-    assert len(said["rows"]) >= len(FAULTS)
+    assert len(said["rows"]) >= len(faults)
     for each in said["rows"]:
         assert each["good"] is (each["not_run"] is None), each
         assert each["not_run"] or each["times"] >= 1
