@@ -169,6 +169,7 @@ class Daemon:
                 await lead(Supervisor(watching, self._record, self._ports.chance), watching)
                 watching.cancel_scope.cancel()
                 deadline = anyio.current_time() + self._settings.recording.drain_timeout
+            self._room.say_missed()
             uploading.start_soon(_then_cancel, hurried, uploading.cancel_scope)
             await self._drain(deadline)
             uploading.cancel_scope.cancel()

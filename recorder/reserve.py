@@ -133,6 +133,17 @@ class ReserveWatch:
             _log.warning("recording again: there is room on the disk", samples_missed=missed, free=free)
         elif self._reserve.paused:
             self._say_paused(free)
+        else:
+            self.say_missed()
+
+    def say_missed(self) -> None:
+        """Say what no line has said: of a write under way as a pause ended, or of one that lasts."""
+        if missed := self._reserve.take_missed():
+            _log.error(
+                "not recorded: the disk had less free than min_free",
+                samples_missed=missed,
+                min_free=self._reserve.least,
+            )
 
     async def _make_room(self, free: int) -> int:
         """Have the oldest segments give up their audio until there is room; return what is free then."""

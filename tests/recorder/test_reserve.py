@@ -130,6 +130,21 @@ async def test_a_pause_is_said_once_a_minute_with_what_it_costs_and_its_end_too(
     assert "recording again" in said[-1]["event"]
 
 
+async def test_what_is_missed_as_a_pause_ends_is_said_too(spool: Spool) -> None:
+    free = 50 * MB
+    reserve, watch, _ = await watching(spool, MemoryStore(), WhenFull.STOP, 100 * MB, lambda: free)
+    with capture_logs() as said:
+        await watch.look()
+        free = 200 * MB
+        await watch.look()
+        reserve.miss(8000)
+        await watch.look()
+        await watch.look()
+        reserve.miss(4000)
+        watch.say_missed()
+    assert [line["samples_missed"] for line in said] == [0, 0, 8000, 4000]
+
+
 async def test_stop_deletes_nothing_and_uploads_go_on(spool: Spool) -> None:
     seal(spool, 0)
     store = MemoryStore()
