@@ -5,26 +5,22 @@ Reads manifests, never audio: `retrieval` gives that back. Knows no daemon; work
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from storage.audio import AudioWriter
 from storage.errors import ObjectNotFound
 from storage.layout import LABEL_TOLERANCE, SAMPLE_RATE, Layout, Problem, lay_out
 from storage.manifest import ManifestError, SegmentManifest, parse_manifest
-from storage.names import MANIFEST_SUFFIX, SegmentName, WatchId, WatchKind
+from storage.names import SegmentName, WatchId, WatchKind
 from storage.retrieval import FetchResult, fetch
+from storage.shelves import MAX_SEGMENT, shelve
 from storage.store import ObjectStore
-
-MAX_SEGMENT = timedelta(days=1)
 
 _MAX_MANIFEST = 64 << 20
 """Bytes. A day with a stall every ten seconds makes half a megabyte; beyond this it is not a manifest."""
-
-_MAX_DAYS = 100
-"""Beyond this many, listing everything takes fewer requests than listing days: a page holds 1000 keys."""
 
 _READERS = 8
 """Manifests read at a time; each is a round trip to the store and little else."""
@@ -59,7 +55,8 @@ class Catalog:
         A manifest that cannot be used is given as a `Problem` at its place; its segment may or may not have
         audio there. None stands for "from the first" and "to the last".
         """
-        for entry in self._read_all(_select(self._names(watch, start, end), start, end)):
+        keys = self._keys(watch, start, end)
+        for entry in self._read_all(keys, _select(list(keys), start, end)):
             if isinstance(entry, Problem):
                 yield entry
             elif _has_audio(entry.manifest, start, end):
@@ -73,7 +70,8 @@ class Catalog:
         """
         # A little more on both sides: where labels have moved apart, the instant may lie between them.
         wider = (start and start - LABEL_TOLERANCE, end and end + LABEL_TOLERANCE)
-        entries = list(self._read_all(_select(self._names(watch, *wider), *wider)))
+        keys = self._keys(watch, *wider)
+        entries = list(self._read_all(keys, _select(list(keys), *wider)))
         problems = [entry for entry in entries if isinstance(entry, Problem)]
         read = [entry for entry in entries if isinstance(entry, _Read)]
         layout = lay_out([entry.manifest for entry in read], problems, start, end, orphans=_orphans(read))
@@ -88,43 +86,40 @@ class Catalog:
         """Write the audio of a layout: see `retrieval.fetch`."""
         return fetch(self._store, layout, out, progress)
 
-    def _names(self, watch: WatchId, start: datetime | None, end: datetime | None) -> list[SegmentName]:
-        """Names of all segments that began in the range or up to a day before it, and maybe of more."""
-        prefixes: Iterable[str] = (watch.prefix,)
-        if start is not None and end is not None and end - start < timedelta(days=_MAX_DAYS):
-            prefixes = watch.day_prefixes(start - MAX_SEGMENT, end)
-        names = []
-        for prefix in prefixes:
-            for item in self._store.list(prefix):
-                if item.key.endswith(MANIFEST_SUFFIX):
-                    try:
-                        names.append(SegmentName.from_key(item.key))
-                    except ValueError:  # somebody else's object
-                        continue
-        return sorted(names, key=lambda name: (name.started_at, name.recorder, name.number))
+    def _keys(self, watch: WatchId, start: datetime | None, end: datetime | None) -> dict[SegmentName, str]:
+        """Of all segments that began in the range or up to a day before it, the key of what stands for each.
 
-    def _read_all(self, names: Iterable[SegmentName]) -> "Iterator[_Read | Problem]":
+        It is the last tombstone of those that have one, and the manifest of the others.
+        """
+        shelves = shelve(self._store, watch, start, end)
+        return {name: shelf.standing_key for name, shelf in shelves.segments.items() if shelf.is_known}
+
+    def _read_all(
+        self, keys: Mapping[SegmentName, str], names: Iterable[SegmentName]
+    ) -> "Iterator[_Read | Problem]":
         """Read manifests, in order, a few at a time and a few ahead."""
         with ThreadPoolExecutor(_READERS, "manifest") as threads:
             under_way: deque[Future[_Read | Problem]] = deque()
             for name in names:
-                under_way.append(threads.submit(self._read, name))
+                under_way.append(threads.submit(self._read, name, keys[name]))
                 if len(under_way) > 2 * _READERS:
                     yield under_way.popleft().result()
             while under_way:
                 yield under_way.popleft().result()
 
-    def _read(self, name: SegmentName) -> "_Read | Problem":
+    def _read(self, name: SegmentName, key: str) -> "_Read | Problem":
         try:
-            with self._store.open(name.manifest_key, length=_MAX_MANIFEST) as stream:
+            with self._store.open(key, length=_MAX_MANIFEST) as stream:
                 data = stream.read()
             manifest = parse_manifest(data)
             _check(manifest, name)
         except ObjectNotFound:
-            return Problem(name, name.manifest_key, "the manifest was deleted a moment ago")
+            return Problem(name, key, "the manifest was deleted a moment ago")
         except (ManifestError, ValueError) as error:
-            return Problem(name, name.manifest_key, f"the manifest is damaged: {error}")
-        return _Read(manifest, hashlib.sha256(data).hexdigest())
+            return Problem(name, key, f"the manifest is damaged: {error}")
+        # The one after it knows it by the manifest that the recorder sealed.
+        sha256 = manifest.erased.manifest if manifest.erased else hashlib.sha256(data).hexdigest()
+        return _Read(manifest, sha256)
 
 
 class _Read(NamedTuple):
