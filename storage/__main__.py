@@ -6,13 +6,14 @@ import typer
 
 from storage import report
 from storage.catalog import NothingRecorded
-from storage.commands import fetching, listing, options, verifying
+from storage.commands import deleting, fetching, listing, options, verifying
 from storage.errors import StoreError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command("list")(listing.list_recordings)
 app.command("fetch")(fetching.fetch_audio)
 app.command("verify")(verifying.verify_recordings)
+app.command("delete")(deleting.delete_audio)
 
 
 @app.callback()
@@ -23,7 +24,7 @@ def _recordings(
     region: options.Region = None,
     config: options.Config = None,
 ) -> None:
-    """Recordings of conferences and calls in a bucket: list them, and get their audio back.
+    """Recordings of conferences and calls in a bucket: list, fetch, verify and delete them.
 
     \b
     recordings list --store s3://bucket/prefix

@@ -124,6 +124,20 @@ def _describe(subtype: str, channels: int, sample_rate: int, samples: int) -> st
 
 
 @contextmanager
+def create_flac(path: Path, sample_rate: int) -> Iterator[AudioWriter]:
+    """Create `path` as a FLAC.
+
+    Raises:
+        OSError: it cannot be created or written.
+    """
+    try:
+        with soundfile.SoundFile(path, "x", sample_rate, 1, "PCM_16", format="FLAC") as sound:
+            yield sound
+    except soundfile.LibsndfileError as error:
+        raise OSError(f"{path}: {error.error_string}") from error
+
+
+@contextmanager
 def create_wav(path: Path, samples: int, sample_rate: int) -> Iterator[AudioWriter]:
     """Create `path` for that many samples; as RF64 (EBU Tech 3306) where they are too many for a WAV.
 

@@ -119,9 +119,10 @@ def follow(links: Sequence[Link], earlier: Mapping[str, Link]) -> list[Joint]:
         known.setdefault(link.sha256, link)
         if link.replaces:
             known.setdefault(link.replaces, link)
+    named = {link.name: _named(link, known) for link in links}
     in_life = _neighbours_in_life(links)
-    in_time = _neighbours_in_time([*earlier.values(), *links])
-    return [_joint(link, known, in_life.get(link.name), in_time.get(link.name)) for link in links]
+    in_time = _neighbours_in_time([*earlier.values(), *links], named)
+    return [_joint(link, named[link.name], in_life.get(link.name), in_time.get(link.name)) for link in links]
 
 
 def forks(joints: Iterable[Joint]) -> list[tuple[Link, Link, Link]]:
@@ -142,10 +143,12 @@ def ends(joints: Sequence[Joint]) -> list[Link]:
     return [joint.segment for joint in joints if joint.segment.name not in named]
 
 
-def _joint(link: Link, known: Mapping[str, Link], in_life: Link | None, in_time: Link | None) -> Joint:
+def _named(link: Link, known: Mapping[str, Link]) -> Link | None:
     named = known.get(link.previous) if link.previous else None
-    if named is link:
-        named = None
+    return None if named is link else named
+
+
+def _joint(link: Link, named: Link | None, in_life: Link | None, in_time: Link | None) -> Joint:
     if named:
         skipped = None
         if _is_later(named, link):
@@ -178,9 +181,39 @@ def _neighbours_in_life(links: Iterable[Link]) -> dict[SegmentName, Link]:
     return {link.name: before for before, link in pairwise(ordered) if _is_near(before, link)}
 
 
-def _neighbours_in_time(links: Iterable[Link]) -> dict[SegmentName, Link]:
-    """Of each segment the one that its recorder began before it by the clock on the wall."""
+def _neighbours_in_time(
+    links: Iterable[Link], named: Mapping[SegmentName, Link | None]
+) -> dict[SegmentName, Link]:
+    """Of each segment that follows on none, the one that its recorder began before it by the wall clock.
+
+    One of its own chain came after it, whatever the clock said then.
+    """
+    found: dict[SegmentName, Link] = {}
+    roots: dict[SegmentName, SegmentName] = {}
     ordered = sorted(links, key=lambda link: (link.name.recorder, link.started_at, link.name.number))
-    return {
-        link.name: before for before, link in pairwise(ordered) if before.name.recorder == link.name.recorder
-    }
+    for index, link in enumerate(ordered):
+        if named.get(link.name):
+            continue
+        for before in reversed(ordered[:index]):
+            if before.name.recorder != link.name.recorder:
+                break
+            if _root(before.name, named, roots) != link.name:
+                found[link.name] = before
+                break
+    return found
+
+
+def _root(
+    name: SegmentName, named: Mapping[SegmentName, Link | None], roots: dict[SegmentName, SegmentName]
+) -> SegmentName:
+    """Where the chain begins that goes through a segment."""
+    passed: dict[SegmentName, None] = {}  # a forged manifest may name one that comes after it
+    while name not in roots:
+        passed[name] = None
+        before = named.get(name)
+        if before is None or before.name in passed:
+            break
+        name = before.name
+    root = roots.get(name, name)
+    roots.update(dict.fromkeys(passed, root))
+    return root

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import takewhile
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from storage.audio import AudioError, Samples, read_flac_samples, read_samples
 from storage.errors import ObjectNotFound
-from storage.manifest import LedgerEntry, Levels, SegmentManifest
+from storage.manifest import Levels, SegmentManifest
 from storage.names import AudioFormat
 from storage.store import ObjectStore
 
@@ -134,12 +135,13 @@ def _contradictions(file: BinaryIO, manifest: SegmentManifest) -> Iterator[str]:
     meter, at = Meter(), 0
     ledger = manifest.ledger
     for block in samples_of(file, manifest):
-        for entry in ledger:
+        while ledger and ledger[0].end <= at:
+            ledger = ledger[1:]
+        for entry in takewhile(lambda entry: entry.start < at + len(block), ledger):  # noqa: B023  at once
             part = block[max(0, entry.start - at) : max(0, entry.end - at)]
             if part.any():
                 sound = at + max(0, entry.start - at) + int(np.argmax(part != 0))
                 yield f"sample {sound} is no silence, and the ledger has it as {entry.reason}"
-        ledger = _from(ledger, at + len(block))
         meter.add(block)
         at += len(block)
     levels = meter.levels
@@ -149,10 +151,6 @@ def _contradictions(file: BinaryIO, manifest: SegmentManifest) -> Iterator[str]:
     ):
         if not _is_same_level(said, measured):
             yield f"the manifest says a {name} level of {said} dBFS, and the audio has {measured}"
-
-
-def _from(ledger: tuple[LedgerEntry, ...], sample: int) -> tuple[LedgerEntry, ...]:
-    return tuple(entry for entry in ledger if entry.end > sample) if ledger else ledger
 
 
 def _is_same_level(one: float | None, other: float | None) -> bool:
