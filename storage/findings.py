@@ -54,10 +54,11 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something to know about an object, which is no fault."""
+    """Something to know about an object, which is no fault; `is_usual` where it is so in every bucket."""
 
     key: str
     message: str
+    is_usual: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,9 @@ def _judge_proven(joint: Joint, judgement: Judgement, earlier: Collection[Segmen
     before, segment = joint.before, joint.segment
     assert before is not None and joint.excess is not None  # noqa: S101, PT018  a link that holds has two ends
     if before.name in earlier:
-        judgement.notes.append(Note(segment.key, f"checked against {before.key}, before the range"))
+        judgement.notes.append(
+            Note(segment.key, f"checked against {before.key}, before the range", is_usual=True)
+        )
     if joint.is_in_time or joint.skipped:
         return
     if joint.excess < timedelta(0):
@@ -90,7 +92,9 @@ def _judge_proven(joint: Joint, judgement: Judgement, earlier: Collection[Segmen
 def _judge_beginning(joint: Joint, judgement: Judgement) -> None:
     before, segment = joint.before, joint.segment
     if before is None:
-        judgement.notes.append(Note(segment.key, "a chain begins here: it is the first of its recorder"))
+        judgement.notes.append(
+            Note(segment.key, "a chain begins here: it is the first of its recorder", is_usual=True)
+        )
         return
     judgement.notes.append(Note(segment.key, f"a chain begins here, and another went before to {before.key}"))
     if joint.is_in_time:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from storage import report
 from storage.accounts import Account
@@ -86,10 +87,12 @@ def verify_recordings(
         else (options.find_watch(opened, catalog, id_, kind),)
     )
     reports = _verify(opened, watches, start, end)
+    if not reports and not any(catalog.watches()):
+        options.fail(f"{opened.url} has no recordings: there is nothing to verify")
     if as_json:
         report.print_json(_json(opened.url, reports))
     else:
-        _print(reports)
+        _print(reports, detailed=id_ is not None)
     if not all(each.is_sound for each in reports):
         raise typer.Exit(options.FAILED)
 
@@ -124,11 +127,24 @@ def _verify(
         return reports
 
 
-def _print(reports: list[WatchReport]) -> None:
+def _print(reports: list[WatchReport], *, detailed: bool) -> None:
+    """A table of the time, and what there is to know of each object; `detailed` says also what is usual."""
     out = report.console()
     if not reports:
-        out.print("nothing was recorded")
+        out.print("no segments in that time")
         return
+    out.print(_table(reports))
+    for each in reports:
+        _print_found(each, detailed=detailed)
+    faults = sum(len(each.faults) for each in reports)
+    segments = sum(each.segments for each in reports)
+    size = sum(each.size for each in reports) / 1_000_000
+    verdict = f"{faults} faults" if faults else "everything is accounted for"
+    out.print(f"{segments} segments, {size:.1f} MB hashed: {verdict}")
+    out.print(NOT_CHECKED)
+
+
+def _table(reports: list[WatchReport]) -> Table:
     rows = table(
         "kind", "id", "day (UTC)", "recorder", "recorded", "silence", "not recorded", "lost", "unexplained"
     )
@@ -145,29 +161,23 @@ def _print(reports: list[WatchReport]) -> None:
                 _length(account.lost) if account.lost else "",
                 _length(account.unexplained) if account.unexplained else "",
             )
-    out.print(rows)
-    for each in reports:
-        for erased in each.erased:
-            erasure = erased.erasure
-            samples = length(erasure.stop - erasure.start)
-            why = f"by {erasure.who} at {instant(erasure.at)}: {erasure.why}"
-            out.print(f"{erased.key}: erased {samples} {printable(why)}")
-        for note in each.notes:
+    return rows
+
+
+def _print_found(found: WatchReport, *, detailed: bool) -> None:
+    out, err = report.console(), report.console(stderr=True)
+    for erased in found.erased:
+        erasure = erased.erasure
+        samples = length(erasure.stop - erasure.start)
+        why = f"by {erasure.who} at {instant(erasure.at)}: {erasure.why}"
+        out.print(f"{erased.key}: erased {samples} {printable(why)}")
+    for note in found.notes:
+        if detailed or not note.is_usual:
             out.print(f"{printable(note.key)}: {printable(note.message)}")
-        for end in each.ends:
-            out.print(f"{end.key}: a chain ends here, SHA-256 {end.sha256}")
-        for fault in each.faults:
-            report.console(stderr=True).print(
-                f"{printable(fault.key)}: {fault.kind}: {printable(fault.message)}"
-            )
-    faults = sum(len(each.faults) for each in reports)
-    segments = sum(each.segments for each in reports)
-    size = sum(each.size for each in reports) / 1_000_000
-    verdict = f"{faults} faults" if faults else "everything is accounted for"
-    if not faults and not all(each.is_sound for each in reports):
-        verdict = "not everything is accounted for"
-    out.print(f"{segments} segments, {size:.1f} MB hashed: {verdict}")
-    out.print(NOT_CHECKED)
+    for end in found.ends if detailed else ():
+        out.print(f"{end.key}: a chain ends here, SHA-256 {end.sha256}")
+    for fault in found.faults:
+        err.print(f"{printable(fault.key)}: {fault.kind}: {printable(fault.message)}")
 
 
 def _json(store_url: str, reports: list[WatchReport]) -> dict[str, Any]:

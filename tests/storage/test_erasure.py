@@ -287,12 +287,17 @@ def test_what_cannot_be_erased_is_said(store: Mortal) -> None:
 
 def test_somebody_who_erases_at_the_same_time_is_not_overwritten(store: Mortal) -> None:
     continuous(store)
-    mine = plan_erasure(store, BOARD, NOON, NOON + seconds(1))
+    whole = plan_erasure(store, BOARD, NOON, NOON + seconds(2))
+    part = plan_erasure(store, BOARD, NOON, NOON + seconds(1))
     erased(store, 0.5, 1.5)
 
     with pytest.raises(ObjectConflict):
-        erase(store, mine, who=WHO, why=WHY, at=AT)
+        erase(store, whole, who=WHO, why=WHY, at=AT)
+    assert erase(store, part, who=WHO, why=WHY, at=AT), "its audio is gone by now"
 
+    samples, _ = fetched(store)
+    assert samples[: RATE // 2].any()
+    assert not samples[RATE // 2 : 3 * RATE // 2].any()
     erased(store, 0, 1)
     samples, _ = fetched(store)
     assert not samples[: 3 * RATE // 2].any()
