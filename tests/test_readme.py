@@ -40,6 +40,7 @@ RUN_ELSEWHERE = [
     ".venv/bin/python -m tests.simulation --hours 2000",  # in tests/simulation
     ".venv/bin/python -m tests.bench restart --streams 2000",  # the same
     ".venv/bin/python -m tests.bench.flac",  # a shorter one, below
+    ".venv/bin/python -m tests.bench.verify",  # a smaller one, below
 ]
 
 
@@ -86,6 +87,7 @@ def put_recording(folder: Path, store: DirectoryStore) -> None:
 @pytest.mark.parametrize("command", [c for c in INSTALLED if c not in RUN_ELSEWHERE])
 def test_a_command_of_the_readme_works(command: str, place: Path) -> None:
     command = command.replace("s3://recordings/voipbin", (place / "bucket").as_uri())
+    command = command.replace("--since 2d", "--since 2026-11-21")  # two days ago when it was written
     program, *arguments = shlex.split(command)
 
     result = subprocess.run(
@@ -147,6 +149,21 @@ def test_the_benchmark_says_what_flac_saves() -> None:
     shares = [int(share) for share in re.findall(r"(\d+)%", result.stdout)]
     assert len(shares) == 10
     assert max(shares) < 65
+
+
+def test_the_benchmark_says_how_fast_a_bucket_is_verified() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.bench.verify", "--segments", "20", "--watches", "2"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stderr
+    (row,) = (line for line in result.stdout.splitlines() if line.startswith("│"))
+    cells = [cell.strip() for cell in row.strip("│").split("│")]
+    assert (cells[0], cells[-1]) == ("20", "0"), "segments, faults"
 
 
 def test_what_the_readme_points_at_is_there() -> None:
