@@ -12,7 +12,7 @@ from recorder.core.timeline import Gap
 from storage.manifest import GapReason, OpenedAfter, OpenedAfterReason
 
 SURELY_STALLED = 2.0
-"""Seconds of silence before a connection was lost that are none of its end: that may be read a little late."""
+"""Seconds of silence before a loss that are no part of it: a loss may be read a little late."""
 
 
 class Past(NamedTuple):
@@ -51,7 +51,7 @@ def first_of_all(past: Past | None, at: datetime, watched: float, disconnected: 
 
 
 def by_cause(gap: Gap, silent: float) -> list[Gap]:
-    """Divide a gap during which a connection was lost, after it had stood silent for `silent` seconds of it."""
+    """Divide a gap in which a connection was lost after it had stood silent for `silent` seconds."""
     samples = min(gap.samples, round(silent * SAMPLE_RATE))
     if gap.reason is not GapReason.DISCONNECTED or silent < SURELY_STALLED:
         return [gap]

@@ -228,8 +228,8 @@ class Case:
     ) -> None:
         """See that the time before a segment is accounted for, and by what it was.
 
-        `first` is the sample of the tape that it begins with, `last` that which was found last, or less than 0;
-        `bridged` is how much silence stands in the ledger since that.
+        `first` is the sample of the tape that it begins with, `last` that which was found last, less than 0
+        where none was; `bridged` is how much silence stands in the ledger since that.
         """
         opened_after = segment.manifest.opened_after
         begun = before is None or before.life != segment.life
