@@ -58,7 +58,7 @@ FAULTS = (
     Fault("store-refuses-one", stores.one_object_refused, NONE),
     Fault("reset", networks.reset_in_a_frame, NONE, by_arrival=True),
     Fault("close", networks.closed_bare, NONE, by_arrival=True),
-    Fault("half-open", networks.half_open, NONE, long=True, by_arrival=True),
+    Fault("half-open", networks.half_open, NONE, long=True),
     Fault("stall", networks.stalls, NONE, by_arrival=True),
     Fault("accept-then-close", networks.accepted_and_closed, NONE, by_arrival=True),
     Fault("slow-handshake", networks.slow_handshakes, NONE, by_arrival=True),

@@ -355,6 +355,25 @@ def test_a_step_of_the_wall_clock_moves_no_audio_and_makes_no_name_twice(leap: t
     assert facts(drive)[-1].ended_at == START + timedelta(seconds=27) + leap
 
 
+def test_a_leap_second_smeared_over_a_day_makes_no_gap_and_no_name_twice() -> None:
+    drive = Drive(segment=3600.0)
+    smear = timedelta(seconds=1) / 24
+    for hour in range(24):
+        began = hour * 3600.0
+        drive.connect(began, utc=START + timedelta(seconds=began) - smear * hour)
+        drive.play(audio(3.0, start=hour * 24_000), at=began + 1.0)
+        drive.disconnect(began + 4.0)
+    drive.finish(began + 5.0)
+
+    assert gaps(drive) == []
+    assert drive.heard == counter(24 * 24_000)
+    assert [segment.opened_after.seconds for segment in facts(drive)[1:] if segment.opened_after] == [
+        pytest.approx(3597.0) for _ in range(23)
+    ]
+    label = START + timedelta(seconds=23 * 3600 + 1) - smear * 23
+    assert abs(facts(drive)[-1].started_at - label) < timedelta(milliseconds=1)
+
+
 def test_a_day_that_ends_is_no_reason_to_lose_a_sample() -> None:
     midnight = datetime(2027, 1, 1, tzinfo=UTC)
     drive = Drive(segment=86_400.0, start=midnight - timedelta(seconds=3))
