@@ -260,6 +260,13 @@ class SegmentManifest(SegmentFacts):
     erased: Tombstone | None = None
 
     @property
+    def key(self) -> str:
+        """The object key of this manifest, or of this tombstone."""
+        if self.erased is None:
+            return self.name.manifest_key
+        return self.name.tombstone_key(SegmentName.from_erasure_key(self.audio.key)[1])
+
+    @property
     def audio_format(self) -> AudioFormat:
         """What the audio is stored as.
 

@@ -1,5 +1,7 @@
 """What is erased is gone, to the sample, and what is left proves itself; broken off anywhere, it finishes."""
 
+import io
+import tarfile
 from datetime import UTC, datetime
 
 import numpy as np
@@ -7,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from storage.archive import ArchiveFormat, create_archive
 from storage.catalog import Catalog
 from storage.erasure import ErasurePlan, erase, plan_erasure
 from storage.errors import ObjectConflict, StoreUnavailable
+from storage.export import export, find_range
 from storage.findings import FaultKind
 from storage.layout import Problem
 from storage.manifest import OpenedAfterReason, format_manifest, parse_manifest
@@ -348,6 +352,21 @@ def test_a_manifest_that_is_gone_is_missed_though_a_tombstone_stands_for_it(stor
     assert [(fault.kind, fault.key) for fault in report.faults] == [
         (FaultKind.MANIFEST_MISSING, segment.name.manifest_key)
     ]
+
+
+def test_an_export_has_the_tombstone_beside_the_manifest(store: Mortal) -> None:
+    segment = continuous(store).segments[1]
+    erased(store, 2.5, 3)
+
+    with io.BytesIO() as file:
+        with create_archive(file, ArchiveFormat.TAR) as archive:
+            result = export(store, find_range(Catalog(store), BOARD), archive)
+        with tarfile.open(fileobj=io.BytesIO(file.getvalue())) as packed:
+            names = [name.partition("/")[2] for name in packed.getnames()]
+
+    assert result.problems == ()
+    assert {segment.name.manifest_key, segment.name.tombstone_key(1)} <= set(names)
+    assert segment.audio.key not in names
 
 
 def test_a_range_without_audio_has_nothing_to_erase(store: Mortal) -> None:
