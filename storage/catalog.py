@@ -1,21 +1,27 @@
 """What is in a bucket: watches, and their segments between two instants.
 
-Reads manifests, never audio: `retrieval` gives that back. Knows no daemon; works on any `ObjectStore`.
+Reads manifests; what audio it needs to put recorders together, `seams` reads, and `retrieval` gives all of it
+back. Knows no daemon; works on any `ObjectStore`.
 """
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import NamedTuple
 
 from storage.audio import AudioWriter
 from storage.errors import ObjectNotFound
-from storage.layout import LABEL_TOLERANCE, SAMPLE_RATE, Layout, Problem, lay_out
+from storage.layout import LABEL_TOLERANCE, SAMPLE_RATE, Layout, Problem, to_duration
+from storage.line import lay_out
 from storage.manifest import ManifestError, SegmentManifest, parse_manifest
+from storage.merging import Merge
 from storage.names import MANIFEST_SUFFIX, SegmentName, WatchId, WatchKind
+from storage.objects import Objects
 from storage.retrieval import FetchResult, fetch
+from storage.seams import SHORTEST, SPREAD, WINDOWS, measure
 from storage.store import ObjectStore
 
 MAX_SEGMENT = timedelta(days=1)
@@ -26,6 +32,9 @@ _MAX_MANIFEST = 64 << 20
 _MAX_DAYS = 100
 """Beyond this many, listing everything takes fewer requests than listing days: a page holds 1000 keys."""
 
+_AROUND = to_duration(SPREAD + max(WINDOWS) + SHORTEST)
+"""How much of the audio around a range is looked at, too, where there are several recorders."""
+
 _READERS = 8
 """Manifests read at a time; each is a round trip to the store and little else."""
 
@@ -35,10 +44,11 @@ class NothingRecorded(LookupError):
 
 
 class Catalog:
-    """The recordings in a store."""
+    """The recordings in a store. Audio that was found good is kept in `folder`, if there is one."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, folder: Path | None = None) -> None:
         self._store = store
+        self._folder = folder
 
     def watches(self) -> Iterator[WatchId]:
         """Everything that was ever recorded: conferences, then calls."""
@@ -65,28 +75,63 @@ class Catalog:
             elif _has_audio(entry.manifest, start, end):
                 yield entry.manifest
 
-    def layout(self, watch: WatchId, start: datetime | None = None, end: datetime | None = None) -> Layout:
-        """How the audio between two instants is put together; reads manifests only.
+    def layout(
+        self,
+        watch: WatchId,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        *,
+        by_labels: bool = False,
+    ) -> Layout:
+        """How the audio between two instants is put together, to the sample.
+
+        Reads manifests; and where several recorders overlap, seconds of their audio, which shows how far
+        their labels are apart. With `by_labels` no audio is read and labels are believed.
 
         Raises:
             NothingRecorded: there is none.
+            StoreError: the store cannot be read.
         """
-        # A little more on both sides: where labels have moved apart, the instant may lie between them.
-        wider = (start and start - LABEL_TOLERANCE, end and end + LABEL_TOLERANCE)
-        entries = list(self._read_all(_select(self._names(watch, *wider), *wider)))
+        names = self._names(watch, *_wider(start, end, _AROUND))
+        # A little more on both sides: where labels have moved apart, the instant may lie between them; and
+        # what lies around a range shows how far two recorders are apart in it.
+        several = len({name.recorder for name in names}) > 1
+        wider = _wider(start, end, _AROUND if several else LABEL_TOLERANCE)
+        entries = list(self._read_all(_select(names, *wider)))
         problems = [entry for entry in entries if isinstance(entry, Problem)]
         read = [entry for entry in entries if isinstance(entry, _Read)]
-        layout = lay_out([entry.manifest for entry in read], problems, start, end, orphans=_orphans(read))
+        lines = _Lines(read, problems)
+        layout = lines.only(start, end)
+        if layout is None:
+            layout = self._merge(lines.all(*wider), (start, end), by_labels=by_labels)
         if layout is None or not layout.has_audio:
             damaged = "".join(f"; {problem.key}: {problem.message}" for problem in problems)
             raise NothingRecorded(f"{watch}: nothing was recorded{_describe(start, end)}{damaged}")
         return layout
 
+    def _merge(
+        self,
+        lines: Mapping[str, Layout],
+        between: tuple[datetime | None, datetime | None],
+        *,
+        by_labels: bool,
+    ) -> Layout | None:
+        if not any(line.has_audio for line in lines.values()):
+            return None
+        start, end = between
+        merge = Merge(lines)
+        if not by_labels:
+            with Objects(self._store, self._folder) as objects:
+                merge = Merge(lines, *measure(merge.stretches, objects))
+        start = start or min(line.started_at for line in lines.values())
+        end = end or max(line.ended_at for line in lines.values())
+        return merge.between(start, end, lines.values())
+
     def fetch(
         self, layout: Layout, out: AudioWriter, progress: Callable[[int], object] = lambda _samples: None
     ) -> FetchResult:
         """Write the audio of a layout: see `retrieval.fetch`."""
-        return fetch(self._store, layout, out, progress)
+        return fetch(self._store, layout, out, progress, self._folder)
 
     def _names(self, watch: WatchId, start: datetime | None, end: datetime | None) -> list[SegmentName]:
         """Names of all segments that began in the range or up to a day before it, and maybe of more."""
@@ -127,6 +172,37 @@ class Catalog:
         return _Read(manifest, hashlib.sha256(data).hexdigest())
 
 
+class _Lines:
+    """What each recorder of a watch has."""
+
+    def __init__(self, read: Sequence["_Read"], problems: Sequence[Problem]) -> None:
+        self._orphans = _orphans(read)
+        self._segments: dict[str, list[SegmentManifest]] = {}
+        self._problems: dict[str, list[Problem]] = {}
+        for manifest, _ in read:
+            self._segments.setdefault(manifest.recorder, []).append(manifest)
+        for problem in problems:
+            self._problems.setdefault(problem.name.recorder, []).append(problem)
+        self._recorders = sorted({*self._segments, *self._problems})
+
+    def only(self, start: datetime | None, end: datetime | None) -> Layout | None:
+        """The line of the only recorder; None where there are more, or nothing at all."""
+        return self._line(self._recorders[0], start, end) if len(self._recorders) == 1 else None
+
+    def all(self, start: datetime | None, end: datetime | None) -> dict[str, Layout]:
+        """The lines of all recorders, from and to the same instants."""
+        segments = [segment for own in self._segments.values() for segment in own if segment.samples]
+        if segments:
+            start = start or min(segment.started_at for segment in segments)
+            end = end or max(segment.ended_at for segment in segments)
+        lines = {recorder: self._line(recorder, start, end) for recorder in self._recorders}
+        return {recorder: line for recorder, line in lines.items() if line}
+
+    def _line(self, recorder: str, start: datetime | None, end: datetime | None) -> Layout | None:
+        segments = self._segments.get(recorder, [])
+        return lay_out(segments, self._problems.get(recorder, []), start, end, orphans=self._orphans)
+
+
 class _Read(NamedTuple):
     """A manifest as it was read, and the SHA-256 of its JSON, by which the next one knows it."""
 
@@ -143,6 +219,12 @@ def _check(manifest: SegmentManifest, name: SegmentName) -> None:
         raise ValueError(f"its audio has {manifest.sample_rate} samples a second and not {SAMPLE_RATE}")
     if manifest.samples > MAX_SEGMENT.total_seconds() * SAMPLE_RATE:
         raise ValueError(f"it claims {manifest.samples} samples, which is more than a day")
+
+
+def _wider(
+    start: datetime | None, end: datetime | None, by: timedelta
+) -> tuple[datetime | None, datetime | None]:
+    return start and start - by, end and end + by
 
 
 def _select(names: list[SegmentName], start: datetime | None, end: datetime | None) -> list[SegmentName]:
