@@ -5,13 +5,12 @@ back. Knows no daemon; works on any `ObjectStore`.
 """
 
 import hashlib
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from storage.ahead import ahead
 from storage.audio import AudioWriter
 from storage.errors import ObjectNotFound
 from storage.layout import LABEL_TOLERANCE, SAMPLE_RATE, Layout, Problem, to_duration
@@ -150,19 +149,11 @@ class Catalog:
 
     def _read_all(self, names: Iterable[SegmentName]) -> "Iterator[_Read | Problem]":
         """Read manifests, in order, a few at a time and a few ahead."""
-        with ThreadPoolExecutor(_READERS, "manifest") as threads:
-            under_way: deque[Future[_Read | Problem]] = deque()
-            for name in names:
-                under_way.append(threads.submit(self._read, name))
-                if len(under_way) > 2 * _READERS:
-                    yield under_way.popleft().result()
-            while under_way:
-                yield under_way.popleft().result()
+        return ahead(self._read, names, threads=_READERS, name="manifest")
 
     def _read(self, name: SegmentName) -> "_Read | Problem":
         try:
-            with self._store.open(name.manifest_key, length=_MAX_MANIFEST) as stream:
-                data = stream.read()
+            data = read_manifest(self._store, name)
             manifest = parse_manifest(data)
             _check(manifest, name)
         except ObjectNotFound:
@@ -208,6 +199,16 @@ class _Read(NamedTuple):
 
     manifest: SegmentManifest
     sha256: str
+
+
+def read_manifest(store: ObjectStore, name: SegmentName) -> bytes:
+    """The JSON of a manifest as it is in the store.
+
+    Raises:
+        ObjectNotFound: there is none.
+    """
+    with store.open(name.manifest_key, length=_MAX_MANIFEST) as stream:
+        return stream.read()
 
 
 def _check(manifest: SegmentManifest, name: SegmentName) -> None:

@@ -122,30 +122,41 @@ class Objects:
         if self._folder is None:
             file = cast("BinaryIO", SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115  it is handed on
             with _closed_on_failure(file):
-                self._copy(audio, file)
+                _copy(self._store, audio, file)
             return file
-        kept = self._folder / audio.sha256
-        if not _is_whole(kept, audio):
-            aside = durable.temporary(kept)
-            try:
-                with aside.open("xb") as file:
-                    self._copy(audio, file)
-                aside.replace(kept)
-            finally:
-                aside.unlink(missing_ok=True)
-        return kept.open("rb")
+        return download(self._store, audio, self._folder).open("rb")
 
-    def _copy(self, audio: Audio, file: BinaryIO) -> None:
-        digest, size = hashlib.sha256(), 0
+
+def download(store: ObjectStore, audio: Audio, folder: Path) -> Path:
+    """An audio object as a file of a folder, found to be what was recorded: named by its SHA-256.
+
+    Raises:
+        Unusable: it is not, or it is not there. Then there is no file.
+        StoreError: the store cannot be read.
+    """
+    kept = folder / audio.sha256
+    if not _is_whole(kept, audio):
+        aside = durable.temporary(kept)
         try:
-            with self._store.open(audio.key, length=audio.size + 1) as stream:
-                while block := stream.read(_BLOCK):
-                    digest.update(block)
-                    size += file.write(block)
-        except ObjectNotFound:
-            raise Unusable(MISSING, "the audio is not in the store") from None
-        if size != audio.size or digest.hexdigest() != audio.sha256:
-            raise Unusable(CORRUPT, "the audio is not what was recorded: its SHA-256 is another")
+            with aside.open("xb") as file:
+                _copy(store, audio, file)
+            aside.replace(kept)
+        finally:
+            aside.unlink(missing_ok=True)
+    return kept
+
+
+def _copy(store: ObjectStore, audio: Audio, file: BinaryIO) -> None:
+    digest, size = hashlib.sha256(), 0
+    try:
+        with store.open(audio.key, length=audio.size + 1) as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+                size += file.write(block)
+    except ObjectNotFound:
+        raise Unusable(MISSING, "the audio is not in the store") from None
+    if size != audio.size or digest.hexdigest() != audio.sha256:
+        raise Unusable(CORRUPT, "the audio is not what was recorded: its SHA-256 is another")
 
 
 @contextlib.contextmanager

@@ -35,8 +35,8 @@ class Silence:
 class Source:
     """A run of audio of one recorder in what was fetched, from sample `at` on, which is `started_at`.
 
-    It may be interrupted by silence. `joint` says how it was put to that of the recorder before it; None for
-    the first.
+    Silence of ours within it counts, too. `joint` says how it was put to that of the recorder before it; None
+    for the first.
     """
 
     at: int
@@ -201,9 +201,7 @@ class _Fetch:
         recorder = cut.segment.recorder
         if before is not None and before.segment.recorder == recorder:
             last = self.sources[-1]
-            self.sources[-1] = Source(
-                last.at, last.samples + cut.samples, recorder, last.started_at, last.joint
-            )
+            self.sources[-1] = Source(last.at, self.at - last.at, recorder, last.started_at, last.joint)
             return
         joint = self._others.joint(before, cut) if before and self._others else None
         self.sources.append(Source(at, cut.samples, recorder, cut.started_at, joint))
