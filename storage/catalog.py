@@ -19,6 +19,7 @@ from storage.manifest import ManifestError, SegmentManifest, parse_manifest
 from storage.merging import Merge
 from storage.names import MANIFEST_SUFFIX, SegmentName, WatchId, WatchKind
 from storage.objects import Objects
+from storage.prefixes import covering
 from storage.retrieval import FetchResult, fetch
 from storage.seams import SHORTEST, SPREAD, WINDOWS, measure
 from storage.store import ObjectStore
@@ -27,9 +28,6 @@ MAX_SEGMENT = timedelta(days=1)
 
 _MAX_MANIFEST = 64 << 20
 """Bytes. A day with a stall every ten seconds makes half a megabyte; beyond this it is not a manifest."""
-
-_MAX_DAYS = 100
-"""Beyond this many, listing everything takes fewer requests than listing days: a page holds 1000 keys."""
 
 _AROUND = to_duration(SPREAD + max(WINDOWS) + SHORTEST)
 """How much of the audio around a range is looked at, too, where there are several recorders."""
@@ -42,6 +40,17 @@ class NothingRecorded(LookupError):
     """No segment of the watch has audio in the range."""
 
 
+class Survey(NamedTuple):
+    """The segments with audio in a range, how they are put together, and manifests that cannot be used.
+
+    `layout` is None where there is neither a segment nor a range.
+    """
+
+    segments: tuple[SegmentManifest, ...]
+    layout: Layout | None
+    problems: tuple[Problem, ...]
+
+
 class Catalog:
     """The recordings in a store. Audio that was found good is kept in `folder`, if there is one."""
 
@@ -49,16 +58,21 @@ class Catalog:
         self._store = store
         self._folder = folder
 
-    def watches(self) -> Iterator[WatchId]:
-        """Everything that was ever recorded: conferences, then calls."""
-        for kind in WatchKind:
-            for folder in self._store.folders(f"{kind.folder}/"):
+    def watches(self, beginning: str = "", kinds: Iterable[WatchKind] = WatchKind) -> Iterator[WatchId]:
+        """Everything that was ever recorded, of which the id begins so: conferences, then calls.
+
+        With a whole id, one folder of each kind is looked at; with its beginning, folders that begin so.
+        """
+        for kind in kinds:
+            for folder in self._store.folders(_folder(kind, beginning)):
                 try:
                     watch = WatchId(kind, folder.split("/")[1])
                 except ValueError:
                     continue
-                if watch.prefix == folder:
+                if folder.startswith(watch.prefix):
                     yield watch
+                    if folder != watch.prefix:  # its years: one of them is enough
+                        break
 
     def segments(
         self, watch: WatchId, start: datetime | None = None, end: datetime | None = None
@@ -91,22 +105,39 @@ class Catalog:
             NothingRecorded: there is none.
             StoreError: the store cannot be read.
         """
+        found = self.survey(watch, start, end, by_labels=by_labels)
+        if found.layout is None or not found.layout.has_audio:
+            damaged = "".join(f"; {problem.key}: {problem.message}" for problem in found.problems)
+            raise NothingRecorded(f"{watch}: nothing was recorded{_describe(start, end)}{damaged}")
+        return found.layout
+
+    def survey(
+        self,
+        watch: WatchId,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        *,
+        by_labels: bool = True,
+    ) -> Survey:
+        """What there is between two instants, in one reading of the manifests: see `segments` and `layout`.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
         names = self._names(watch, *_wider(start, end, _AROUND))
         # A little more on both sides: where labels have moved apart, the instant may lie between them; and
         # what lies around a range shows how far two recorders are apart in it.
         several = len({name.recorder for name in names}) > 1
         wider = _wider(start, end, _AROUND if several else LABEL_TOLERANCE)
         entries = list(self._read_all(_select(names, *wider)))
-        problems = [entry for entry in entries if isinstance(entry, Problem)]
+        problems = tuple(entry for entry in entries if isinstance(entry, Problem))
         read = [entry for entry in entries if isinstance(entry, _Read)]
         lines = _Lines(read, problems)
         layout = lines.only(start, end)
         if layout is None:
             layout = self._merge(lines.all(*wider), (start, end), by_labels=by_labels)
-        if layout is None or not layout.has_audio:
-            damaged = "".join(f"; {problem.key}: {problem.message}" for problem in problems)
-            raise NothingRecorded(f"{watch}: nothing was recorded{_describe(start, end)}{damaged}")
-        return layout
+        segments = (manifest for manifest, _ in read if _has_audio(manifest, start, end))
+        return Survey(tuple(segments), layout, problems)
 
     def _merge(
         self,
@@ -134,9 +165,9 @@ class Catalog:
 
     def _names(self, watch: WatchId, start: datetime | None, end: datetime | None) -> list[SegmentName]:
         """Names of all segments that began in the range or up to a day before it, and maybe of more."""
-        prefixes: Iterable[str] = (watch.prefix,)
-        if start is not None and end is not None and end - start < timedelta(days=_MAX_DAYS):
-            prefixes = watch.day_prefixes(start - MAX_SEGMENT, end)
+        prefixes = [watch.prefix]
+        if start is not None and end is not None:
+            prefixes = covering(watch, start - MAX_SEGMENT, end)
         names = []
         for prefix in prefixes:
             for item in self._store.list(prefix):
@@ -220,6 +251,14 @@ def _check(manifest: SegmentManifest, name: SegmentName) -> None:
         raise ValueError(f"its audio has {manifest.sample_rate} samples a second and not {SAMPLE_RATE}")
     if manifest.samples > MAX_SEGMENT.total_seconds() * SAMPLE_RATE:
         raise ValueError(f"it claims {manifest.samples} samples, which is more than a day")
+
+
+def _folder(kind: WatchKind, beginning: str) -> str:
+    """What the folders of watches begin with; for a whole id, what lies in its own."""
+    try:
+        return WatchId(kind, beginning).prefix
+    except ValueError:
+        return f"{kind.folder}/{beginning}"
 
 
 def _wider(

@@ -59,7 +59,16 @@ class Cut:
     @property
     def started_at(self) -> datetime:
         """The label of its first sample."""
-        return self.segment.started_at + to_duration(self.start)
+        return self.instant(0)
+
+    @property
+    def ended_at(self) -> datetime:
+        """The label just after its last sample."""
+        return self.instant(self.samples)
+
+    def instant(self, sample: int) -> datetime:
+        """The label of one of its samples."""
+        return self.segment.started_at + to_duration(self.start + sample)
 
     def part(self, start: int, stop: int) -> "Cut":
         """Its own samples `start` to `stop` (not included)."""
@@ -73,6 +82,14 @@ class Pause:
     started_at: datetime
     samples: int
     reason: str
+
+    def instant(self, sample: int) -> datetime:
+        """The instant of one of its samples."""
+        return self.started_at + to_duration(sample)
+
+    def part(self, start: int, stop: int) -> "Pause":
+        """Its own samples `start` to `stop` (not included)."""
+        return Pause(self.instant(start), stop - start, self.reason)
 
 
 @dataclass(frozen=True, slots=True)
