@@ -18,8 +18,12 @@ LEAST_ALIKE = 0.7
 _NEIGHBOURS = 24
 """Samples on both sides of the best place that are like it, whatever the audio is: it is 8 kHz."""
 
-_RIVAL = 0.9
-"""A second place that is so good, as a share of the best, leaves it open which of them it is."""
+_APART = 4.0
+"""How many times as unlike as the best a second place must be, for the best is unlike by noise alone. A voice
+is like itself a period later, but not as much."""
+
+_LEAST_APART = 0.02
+"""How unlike a second place must be where the best is equal, as no tone is."""
 
 _QUIET = 1.0
 """A standard deviation of samples below which there is nothing to compare: digital silence, or a constant."""
@@ -55,7 +59,7 @@ def align(piece: Samples, within: Samples) -> int:
         raise NotAligned(UNLIKE)
     elsewhere = alike.copy()
     elsewhere[max(best - _NEIGHBOURS, 0) : best + _NEIGHBOURS + 1] = 0
-    if elsewhere.max() >= _RIVAL * alike[best]:
+    if 1 - elsewhere.max() < _APART * (1 - alike[best]) + _LEAST_APART:
         raise NotAligned(UNCLEAR)
     return best
 

@@ -166,7 +166,9 @@ def _pipe(
     layout = catalog.layout(watch, *between)
     with (
         _progress("-", layout.samples) as (progress, task),
-        stream(sys.stdout.buffer, output_format, layout.samples, SAMPLE_RATE) as out,
+        # Not Python's own: what could not be written would be tried again as the interpreter ends.
+        open(sys.stdout.fileno(), "wb", closefd=False) as pipe,
+        stream(pipe, output_format, layout.samples, SAMPLE_RATE) as out,
     ):
         return catalog.fetch(layout, out, lambda samples: progress.advance(task, samples))
 

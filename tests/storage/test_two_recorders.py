@@ -113,7 +113,7 @@ def test_an_hour_of_two_recorders_is_what_either_one_heard() -> None:
     assert said_of(result, 3600 * RATE)[int(3.1 * 60 * RATE)] == "rec-b"
 
 
-@settings(max_examples=60, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(st.data())
 def test_whatever_either_one_heard_comes_back(data: st.DataObject) -> None:
     """Holes anywhere, of both; between two holes of one there is always enough to compare."""
