@@ -24,6 +24,7 @@ from recorder.config import Settings
 from recorder.connection import Connector
 from recorder.core.recording import Recording, RecordingSettings
 from recorder.core.segmenter import Identity
+from recorder.journal import Journal
 from recorder.offload import Disk, DiskThreads, NetworkThreads, Offload
 from recorder.rate import Rate
 from recorder.reserve import Reserve, ReserveWatch
@@ -166,7 +167,9 @@ class Daemon:
             uploading.start_soon(self._sync_regularly)
             uploading.start_soon(self._room.run)
             async with anyio.create_task_group() as watching:
-                await lead(Supervisor(watching, self._record, self._ports.chance), watching)
+                await lead(
+                    Supervisor(watching, self._record, self._open_journal, self._ports.chance), watching
+                )
                 watching.cancel_scope.cancel()
                 deadline = anyio.current_time() + self._settings.recording.drain_timeout
             self._room.say_missed()
@@ -197,7 +200,10 @@ class Daemon:
                         },
                     )
 
-    async def _record(self, watch: Watch) -> None:
+    def _open_journal(self, watch: Watch) -> Journal:
+        return Journal(watch, self._ports.clock, self._settings.recording.idle_after)
+
+    async def _record(self, watch: Watch, journal: Journal) -> None:
         """Record one watch until cancelled."""
         recording = self._settings.recording
         facts = WatchFacts(kind=watch.watch_id.kind, id=watch.watch_id.id, name=watch.name)
@@ -220,6 +226,7 @@ class Daemon:
             sealing=self._ports.sealing,
             on_sealed=lambda manifest: self._uploader.add(self._spool.segment(manifest)),
             chance=self._ports.chance,
+            journal=journal,
         ).run()
 
     async def _recover(self) -> None:

@@ -22,6 +22,8 @@ SETTLE = 0.5
 """Seconds to watch the lag after audio set in before a gap is believed. A burst follows a stall at once."""
 HOLD_LIMIT = 30.0
 """Seconds after which a gap is decided even while the sender is still catching up: a bound to memory."""
+REST = 3.0
+"""Seconds without audio after which no rest of a burst is waited for: what is held dies with the process."""
 MOST_HELD = 1 << 22
 """Bytes at which a gap is decided too: over four minutes of audio, which no honest burst exceeds."""
 _CHUNK_COST = 250
@@ -62,6 +64,7 @@ class _Hold:
     def __init__(self, reason: GapReason, at: float) -> None:
         self.reason = reason
         self.began = at
+        self.latest = at  # when audio last came
         self.decide_at = at + SETTLE
         self.chunks: list[Chunk] = []
         self.samples = 0
@@ -74,6 +77,7 @@ class _Hold:
         if not self.chunks:
             self._least_before = lag
         self.chunks.append(chunk)
+        self.latest = chunk.at
         self.samples += chunk.samples + chunk.lost
         self.size += len(chunk.pcm) + _CHUNK_COST
         self.least_lag = min(self.least_lag, lag)
@@ -147,7 +151,7 @@ class Timeline:
     @property
     def deadline(self) -> float | None:
         """When to `flush` if no audio comes before, monotonic seconds; None while nothing is held."""
-        return None if self._hold is None else self._hold.began + HOLD_LIMIT
+        return min(self._hold.began + HOLD_LIMIT, self._hold.latest + REST) if self._hold else None
 
     def fill(self, samples: int, reason: GapReason) -> Gap:
         """State that nothing will ever be heard of the next `samples` samples."""

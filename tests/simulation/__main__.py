@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tests.simulation.oracle import Verdict, judge
+from tests.simulation.case import Verdict
+from tests.simulation.oracle import judge
 from tests.simulation.plan import Plan, draw
 from tests.simulation.tape import SAMPLE_RATE
 from tests.simulation.world import simulate

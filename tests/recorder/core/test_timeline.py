@@ -10,7 +10,17 @@ import pytest
 
 from recorder.core.media import SAMPLE_RATE
 from recorder.core.packets import Chunk
-from recorder.core.timeline import HOLD_LIMIT, MAX_DRIFT, SETTLE, TOLERANCE, Audio, Gap, Placed, Timeline
+from recorder.core.timeline import (
+    HOLD_LIMIT,
+    MAX_DRIFT,
+    REST,
+    SETTLE,
+    TOLERANCE,
+    Audio,
+    Gap,
+    Placed,
+    Timeline,
+)
 from storage.manifest import GapReason
 
 FRAME: Final = 160
@@ -178,6 +188,21 @@ def test_audio_is_held_back_for_a_bounded_time() -> None:
         bench.place(at)
 
     assert at - held_since < HOLD_LIMIT + 2 * SETTLE
+
+
+def test_what_is_left_of_a_burst_is_waited_for_as_long_as_it_may_be_sent_again_and_no_longer() -> None:
+    for silent, waited in ((REST - 0.1, True), (REST + 0.1, False)):
+        bench = Bench()
+        bench.play(steady(0.0, 5.0))
+        bench.place(8.0, samples=2 * SAMPLE_RATE)
+        due = bench.timeline.deadline
+        assert due is not None
+        if due <= 8.0 + silent:
+            bench.flush()
+        bench.place(8.0 + silent, samples=round((1.0 + silent) * SAMPLE_RATE))
+        bench.play(steady(8.0 + silent, 15.0))
+
+        assert (bench.gaps == []) is waited
 
 
 def test_what_comes_long_after_a_burst_lies_where_it_was_heard() -> None:
