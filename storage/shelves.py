@@ -1,16 +1,14 @@
 """The objects of one watch, sorted by the segment they belong to. Knows their keys only; reads none."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from storage.names import MANIFEST_SUFFIX, AudioFormat, SegmentName, WatchId
+from storage.prefixes import covering
 from storage.store import ObjectStat, ObjectStore
 
 MAX_SEGMENT = timedelta(days=1)
-
-_MAX_DAYS = 100
-"""Beyond this many, listing everything takes fewer requests than listing days: a page holds 1000 keys."""
 
 
 @dataclass(slots=True)
@@ -65,9 +63,9 @@ def shelve(
 def _list(
     store: ObjectStore, watch: WatchId, start: datetime | None, end: datetime | None
 ) -> Iterator[ObjectStat]:
-    prefixes: Iterable[str] = (watch.prefix,)
-    if start is not None and end is not None and end - start < timedelta(days=_MAX_DAYS):
-        prefixes = watch.day_prefixes(start - MAX_SEGMENT, end)
+    prefixes = [watch.prefix]
+    if start is not None and end is not None:
+        prefixes = covering(watch, start - MAX_SEGMENT, end)
     for prefix in prefixes:
         yield from store.list(prefix)
 

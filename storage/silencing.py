@@ -14,10 +14,11 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from storage.audio import AudioError, Samples, create_flac
+from storage.audio import AudioError, Samples
 from storage.errors import ObjectNotFound
 from storage.inspection import Meter, samples_of
 from storage.manifest import LedgerEntry, Levels, SegmentManifest
+from storage.outputs import OutputFormat, create
 from storage.store import ObjectStore
 
 _IN_MEMORY = 32 << 20
@@ -60,20 +61,20 @@ def silenced_audio(
     with TemporaryDirectory(prefix="recordings-") as folder:
         path = Path(folder) / "remains.flac"
         if sum(entry.samples for entry in ledger) == manifest.samples:
-            yield _written(path, _silence(manifest.samples), manifest.sample_rate)
+            yield _written(path, _silence(manifest.samples), manifest)
         else:
             with _checked(store, manifest) as file:
                 try:
                     blocks = _with_silence(samples_of(file, manifest), ledger)
-                    remains = _written(path, blocks, manifest.sample_rate)
+                    remains = _written(path, blocks, manifest)
                 except AudioError as error:
                     raise NotReadable(f"the audio is not what its manifest says: {error}") from None
             yield remains
 
 
-def _written(path: Path, blocks: Iterable[Samples], sample_rate: int) -> Remains:
+def _written(path: Path, blocks: Iterable[Samples], manifest: SegmentManifest) -> Remains:
     pcm, meter = hashlib.sha256(), Meter()
-    with create_flac(path, sample_rate) as out:
+    with create(path, OutputFormat.FLAC, manifest.samples, manifest.sample_rate) as out:
         for block in blocks:
             out.write(block)
             pcm.update(block.astype("<i2", copy=False).tobytes())
