@@ -3,6 +3,7 @@
 import io
 import tarfile
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from storage.archive import ArchiveFormat, create_archive
 from storage.catalog import Catalog
+from storage.copying import copy_segments
+from storage.directory import DirectoryStore
 from storage.erasure import ErasurePlan, erase, plan_erasure
 from storage.errors import ObjectConflict, StoreUnavailable
 from storage.export import export, find_range
@@ -367,6 +370,18 @@ def test_an_export_has_the_tombstone_beside_the_manifest(store: Mortal) -> None:
     assert result.problems == ()
     assert {segment.name.manifest_key, segment.name.tombstone_key(1)} <= set(names)
     assert segment.audio.key not in names
+
+
+def test_a_copy_of_what_is_left_proves_itself_too(store: Mortal, tmp_path: Path) -> None:
+    continuous(store)
+    erased(store, 1, 5)
+
+    copied = copy_segments(store, Catalog(store).segments(BOARD), tmp_path)
+
+    assert copied.complete
+    report = verify(DirectoryStore(tmp_path), BOARD)
+    assert report.is_sound, report.faults
+    assert len(report.erased) == 3
 
 
 def test_a_range_without_audio_has_nothing_to_erase(store: Mortal) -> None:
