@@ -219,9 +219,10 @@ class Conference:
         if not self._events:
             return
         await self._written()
-        self._journal.writing(self._unwritten // SAMPLE_WIDTH)
+        samples = self._unwritten // SAMPLE_WIDTH
         events, self._events, self._unwritten, self._urgent = self._events, [], 0, False
         self._writing = self._disk.begin(self._writer.perform, events)
+        self._journal.writing(samples, self._writing)
 
     async def _written(self) -> None:
         if self._writing is None:
