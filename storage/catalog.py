@@ -159,7 +159,11 @@ class Catalog:
     def fetch(
         self, layout: Layout, out: AudioWriter, progress: Callable[[int], object] = lambda _samples: None
     ) -> FetchResult:
-        """Write the audio of a layout: see `retrieval.fetch`."""
+        """Write the audio of a layout, `layout.samples` of it: see `retrieval.fetch`.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
         return fetch(self._store, layout, out, progress, self._folder)
 
     def _keys(self, watch: WatchId, start: datetime | None, end: datetime | None) -> dict[SegmentName, str]:

@@ -24,7 +24,13 @@ from storage.report import instant, length
 from storage.retrieval import FetchResult
 from storage.store import ObjectStore
 
-_BYTES_PER_SAMPLE = 2
+_BYTES_PER_SAMPLE = {
+    OutputFormat.WAV: 2.0,
+    OutputFormat.RAW: 2.0,
+    OutputFormat.FLAC: 2.0,  # at worst: speech takes half of it
+    OutputFormat.OGG: 0.7,
+    OutputFormat.OPUS: 0.7,
+}
 
 _Output = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="The file to write; - is a pipe.")
@@ -139,7 +145,7 @@ def _write(
     with kept_for(output) as folder:
         catalog = Catalog(store, folder)
         layout = catalog.layout(watch, *between)
-        _check_free_space(layout, output, folder)
+        _check_free_space(layout, output, output_format, folder)
         aside = durable.temporary(folder / output.name)
         try:
             with (
@@ -189,11 +195,11 @@ def _progress(name: str, total: int | None) -> "Iterator[tuple[Progress, TaskID]
         yield progress, progress.add_task(name, total=total)
 
 
-def _check_free_space(layout: Layout, output: Path, folder: Path) -> None:
+def _check_free_space(layout: Layout, output: Path, output_format: OutputFormat, folder: Path) -> None:
     """A range of years is quickly asked for, and most of it would be silence."""
     audio = {piece.segment.audio for piece in layout.pieces if isinstance(piece, Cut)}
     parts = sum(each.size for each in audio if not (folder / each.sha256).exists())
-    needed = layout.samples * _BYTES_PER_SAMPLE + parts
+    needed = int(layout.samples * _BYTES_PER_SAMPLE[output_format]) + parts
     free = shutil.disk_usage(output.parent).free
     if needed > free:
         options.fail(

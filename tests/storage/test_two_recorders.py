@@ -5,6 +5,7 @@ The reference is the conference itself. Each recorder hears a part of it, by a c
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -139,6 +140,22 @@ def test_whatever_either_one_heard_comes_back(data: st.DataObject) -> None:
     assert np.array_equal(fetched, expected)
 
 
+@settings(max_examples=15, deadline=None)
+@given(st.floats(-100, 100), st.floats(-100, 100), st.integers(-500, 500))
+def test_clocks_that_drift_neither_add_nor_remove_a_sample(ours: float, theirs: float, late_ms: int) -> None:
+    """Ten minutes at 200 ppm are 120 ms; all of it is there, whoever's clock is right."""
+    store = MemoryStore()
+    conference = speech(600 * RATE)
+    holes = [Hole(at * RATE, (at + 20) * RATE, breaks=at % 2 == 0) for at in range(50, 550, 51)]
+    record(store, conference, Ear("rec-a", ppm=ours, holes=holes[::2], segment=60 * RATE))
+    record(store, conference, Ear("rec-b", seconds(late_ms / 1000), theirs, holes[1::2], segment=60 * RATE))
+
+    fetched, result = fetch(store)
+
+    assert np.array_equal(fetched, conference)
+    assert result.silence == ()
+
+
 @pytest.mark.parametrize("audio_format", AudioFormat)
 def test_an_object_that_cannot_be_used_is_filled_by_the_other(audio_format: AudioFormat) -> None:
     store = MemoryStore()
@@ -195,6 +212,19 @@ def test_two_fetches_that_meet_are_one(middle: int, late_ms: int) -> None:
     after, _ = fetch(store, at, NOON + seconds(60))
 
     assert np.array_equal(np.concatenate([before, after]), conference)
+
+
+def test_no_audio_is_given_twice_where_clocks_contradict_each_other() -> None:
+    """By its own clock the other one says, of an instant after the gap has begun, one from before it."""
+    store = MemoryStore()
+    conference = speech(60 * RATE)
+    ours = Ear("rec-a", holes=[Hole(10 * RATE, 12 * RATE, breaks=True)])
+    record_all(store, conference, ours, Ear("rec-b", seconds(0.4)))
+    instants = [NOON, NOON + seconds(9.9), NOON + seconds(10.1), NOON + seconds(60)]
+
+    parts = [fetch(store, start, end)[0] for start, end in pairwise(instants)]
+
+    assert np.array_equal(np.concatenate(parts), conference)
 
 
 def joint_of(
