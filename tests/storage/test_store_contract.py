@@ -35,6 +35,7 @@ OPENERS: dict[str, Callable[[pytest.FixtureRequest], ObjectStore]] = {
     "s3-tls": lambda request: s3_store(request.getfixturevalue("seaweedfs_tls")),
     "rclone": lambda request: request.getfixturevalue("rclone").open(f"contract/{uuid4()}"),
     "swift": lambda request: request.getfixturevalue("swift").open(f"contract/{uuid4()}"),
+    "ceph": lambda request: request.getfixturevalue("ceph").open(f"contract/{uuid4()}"),
 }
 
 

@@ -9,6 +9,7 @@ from contextlib import closing
 from datetime import timedelta
 from uuid import uuid4
 
+import botocore.exceptions
 import numpy as np
 import pytest
 
@@ -29,7 +30,7 @@ from tests.stores import Site
 
 OPENED_AFTER = (OpenedAfterReason.START, None, OpenedAfterReason.IDLE, None)
 
-KINDS = ["directory", "seaweedfs", "rclone", "swift"]
+KINDS = ["directory", "seaweedfs", "rclone", "swift", "ceph"]
 
 
 def site_of(kind: str, request: pytest.FixtureRequest) -> Site:
@@ -179,6 +180,8 @@ def test_a_store_without_object_lock_is_refused_whatever_it_pretends(
         ("rclone", Keeping(tags={"a": "b"}), "tags"),
         ("swift", Keeping(tags={"a": "b"}), r"\[storage\] asks for tags"),
         ("swift", Keeping(encryption=Encryption.SSE_S3), r"\[storage\] asks for encryption"),
+        ("ceph", Keeping(encryption=Encryption.SSE_S3), r"\[storage\] asks for encryption"),
+        ("ceph", Keeping(storage_class="STANDARD_IA"), r"\[storage\] asks for storage_class"),
         ("swift", Keeping(storage_class="STANDARD_IA"), "no such class: correct `storage_class`"),
     ],
 )
@@ -190,3 +193,16 @@ def test_what_a_store_does_not_have_is_said(
         put(store, "a.wav", b"audio")
 
     assert isinstance(caught.value, StoreRejected) or kind == "rclone"  # which answers 500
+
+
+def test_ceph_locks_and_holds(ceph: Site) -> None:
+    with closing(ceph.client()) as client:
+        client.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
+        with closing(ceph.open("lock", LOCK, "locked")) as store:
+            put(store, "a.wav", b"audio")
+            store.hold("a.wav")
+
+        found = client.head_object(Bucket="locked", Key="lock/a.wav")
+        assert (found["ObjectLockMode"], found["ObjectLockLegalHoldStatus"]) == ("GOVERNANCE", "ON")
+        with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):
+            client.delete_object(Bucket="locked", Key="lock/a.wav", VersionId=found["VersionId"])
