@@ -14,9 +14,10 @@ from typing import Annotated, NoReturn
 import structlog
 import typer
 
-from recorder import __version__, logs
+from recorder import __version__, limits, logs
 from recorder.config import ConfigurationError, Settings, load_settings
 from recorder.redaction import Redaction
+from recorder.store_secrets import store_secrets
 from recorder.summary import as_json, problems_as_json, show_settings
 
 OK = 0
@@ -70,7 +71,7 @@ def run(
 ) -> None:
     """Record what the watch list names, until SIGTERM or SIGINT; then finish the uploads."""
     settings = _load(config)
-    logs.configure_logging(Redaction(settings.credential.secret))
+    logs.configure_logging(Redaction(settings.credential.secret, *store_secrets(os.environ)))
     log = structlog.get_logger("recorder")
     if not settings.watches:
         log.info("nothing is watched: %s", settings.nothing_watched, **{logs.FILE: str(settings.watchlist)})
@@ -104,6 +105,21 @@ def check(
         show_settings(settings)
     for warning in settings.warnings:
         typer.echo(f"warning: {warning}", err=True)
+
+
+@app.command(epilog="Example: conference-recorder doctor --config recorder.toml")
+def doctor(
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json_lines: Annotated[
+        bool, typer.Option("--json", help="Write the result as JSON, for programs.")
+    ] = False,
+) -> None:
+    """Try all that a recording needs, from the credential to the store, with a remedy for what fails."""
+    from recorder.doctor import examine, report  # noqa: PLC0415 - `check` and `--help` need none of it
+
+    limits.raise_open_files()
+    well = (report.show_json if as_json_lines else report.show)(examine(config, os.environ))
+    raise typer.Exit(OK if well else FAILED)
 
 
 @app.command(epilog="Example: conference-recorder demo --seconds 30 --keep recordings")
