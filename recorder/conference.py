@@ -243,8 +243,10 @@ class Conference:
         """
         try:
             while self._writer.unsealed:
+                self._journal.sealing(under_way=True)
                 with anyio.CancelScope(shield=True):
                     result = await self._sealing(self._writer.seal)
+                self._journal.sealing(under_way=False)
                 for closed in result:
                     self._journal.closed(closed)
                     if isinstance(closed, SegmentManifest):

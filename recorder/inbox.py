@@ -28,6 +28,11 @@ class Inbox:
         self.pending = 0
         self.ended = False
 
+    @property
+    def oldest(self) -> float | None:
+        """When the first that was not taken arrived, monotonic seconds."""
+        return self._batches[0][0].at if self._batches else None
+
     def put(self, batch: Batch) -> None:
         """Add a batch."""
         size = batch.size

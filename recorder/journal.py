@@ -23,6 +23,8 @@ REPEAT_INTERVAL = 60.0
 """Seconds between two log lines that say the same of one watch."""
 IDLE_AFTER = 10.0
 """Seconds without audio after which nobody is heard, where nothing else is configured."""
+LATELY = 5.0
+"""Seconds for which audio still counts as coming."""
 LOST: Final = "lost"
 """Why one has to connect again: there was a connection."""
 
@@ -41,7 +43,8 @@ class Journal:
         connection: the one that stands.
         step_since: since when something is done that must have an end soon, monotonic seconds.
         writing_since: since when the disk is at something of this watch.
-        wrote_at: when the disk last had finished something, or nothing was to be done before.
+        sealing_since: since when what is closed is being sealed, and nothing of it was yet.
+        unwritten_since: since when audio comes and none of it is given to the disk, as far as was looked.
     """
 
     def __init__(self, watch: Watch, clock: Clock, idle_after: float = IDLE_AFTER) -> None:
@@ -59,7 +62,9 @@ class Journal:
         self.connection: Connection | None = None
         self.step_since: float | None = None
         self.writing_since: float | None = None
-        self.wrote_at = self.since
+        self.sealing_since: float | None = None
+        self.unwritten_since: float | None = None
+        self._wrote_at = self._unwritten_after = self.since
         bound = {logs.WATCH: str(watch.watch_id)} | ({logs.NAME: watch.name} if watch.name else {})
         self._log = _log.bind(**bound)
 
@@ -67,6 +72,7 @@ class Journal:
         """Derive the state anew, and say so if it is another."""
         now, recording, before = self._clock.monotonic(), self.recording, self.condition
         self._facts.heard_at = recording.heard_at if recording and recording.hears else None
+        self._look_at_writes(now)
         self.condition = condition(self._facts, now, self._idle_after)
         if self.condition.state is not before.state:
             self.since = now
@@ -78,19 +84,25 @@ class Journal:
             )
         return self.condition
 
+    def _look_at_writes(self, now: float) -> None:
+        heard_at, wrote_at = self._facts.heard_at, self._wrote_at
+        if heard_at is None or heard_at < wrote_at or now - heard_at > LATELY:
+            self.unwritten_since = None
+        elif self.unwritten_since is None or wrote_at != self._unwritten_after:
+            self.unwritten_since, self._unwritten_after = now, wrote_at
+
     # The recording, and its stream
 
     def began(self, recording: Recording) -> None:
         """A recording is driven from now on."""
         self.recording = recording
         self._facts = Facts()
-        self.connection = self.step_since = self.writing_since = None
-        self.wrote_at = self._clock.monotonic()
+        self.connection = self.step_since = self.writing_since = self.sealing_since = None
 
     def failed(self, error: Exception, delay: float) -> None:
         """The recording ended by an error that nobody expected. To be called where it is handled."""
         self._facts.failure = type(error).__name__
-        self.connection = self.step_since = self.writing_since = None
+        self.connection = self.step_since = self.writing_since = self.sealing_since = None
         self._log.exception(
             "a watch failed in a way nobody expected; it is begun again", **{logs.DELAY: round(delay, 1)}
         )
@@ -172,7 +184,7 @@ class Journal:
 
     def written(self, missed: SamplesMissed | None, *, behind: bool) -> None:
         """It has done with them; it is `behind` while it has not taken the last of what it was given."""
-        self.writing_since, self.wrote_at = None, self._clock.monotonic()
+        self.writing_since, self._wrote_at = None, self._clock.monotonic()
         if missed is None:
             self.tally.recorded += self._handed
             if self._missed and not behind:
@@ -191,6 +203,10 @@ class Journal:
                 "not recorded: the disk did not take it", str(missed.error), samples_missed=self._missed
             )
         self.look()
+
+    def sealing(self, *, under_way: bool) -> None:
+        """What is closed is being sealed, or that is over for now."""
+        self.sealing_since = self._clock.monotonic() if under_way else None
 
     def closed(self, closed: SegmentManifest | SegmentFailed) -> None:
         """A closed segment was sealed, or not."""

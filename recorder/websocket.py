@@ -26,6 +26,7 @@ from recorder.inbox import Inbox
 from recorder.pacing import ReadClock
 from recorder.redaction import Redaction
 from recorder.refusal import refusal
+from recorder.tls import tls_context
 from recorder.watchlist import Watch
 
 OPEN_TIMEOUT = 10.0
@@ -39,7 +40,6 @@ CLOSE_TIMEOUT = 2.0
 MAX_PENDING = 1 << 22
 """Bytes received and not yet taken at which no more are read: over four minutes of audio. What the kernel
 cannot take either slows the sender."""
-
 PROMPT = 0.1
 """Seconds after reading was resumed in which what comes is taken to have been there before: a busy loop may
 be late by so much."""
@@ -120,6 +120,11 @@ class _Stream(ClientConnection):
         if self.inbox.pending < MAX_PENDING:
             self.transport.resume_reading()
             self._resumed_at = self._clock.monotonic()
+
+    @property
+    def unread_since(self) -> float | None:
+        """Since when something lies here, or may lie in the socket."""
+        return self.inbox.oldest or (self._paused_at if self._resumed_at is None else None)
 
     # What the library calls
 
@@ -207,6 +212,11 @@ class WebSocketConnection:
     def __init__(self, stream: _Stream) -> None:
         self._stream = stream
 
+    @property
+    def unread_since(self) -> float | None:
+        """See `Connection.unread_since`."""
+        return self._stream.unread_since
+
     async def receive(self, within: float | None = None) -> Batch | None:
         """The next batch; see `Connection.receive`."""
         inbox = self._stream.inbox
@@ -237,10 +247,9 @@ class WebSocketConnector:
         self._redaction = Redaction(credential.secret)
         # The library calls what it is given with a protocol and options of its own.
         self._arguments: dict[str, Any] = {
-            "create_connection": partial(_Stream, clock=clock, reads=ReadClock(settings.read_interval))
+            "create_connection": partial(_Stream, clock=clock, reads=ReadClock(settings.read_interval)),
+            "ssl": tls_context(settings),
         }
-        if tls := _tls_context(settings):
-            self._arguments["ssl"] = tls
 
     async def connect(self, watch: Watch) -> WebSocketConnection:
         """Open the stream of a watch; see `Connector.connect`."""
@@ -299,15 +308,6 @@ class WebSocketConnector:
         if self._credential.kind is CredentialKind.TOKEN and self._auth is AuthForm.HEADER:
             return {"Authorization": f"Bearer {self._credential.secret}"}
         return {}
-
-
-def _tls_context(settings: VoipbinSettings) -> ssl.SSLContext | None:
-    if not settings.url.lower().startswith("wss:"):
-        return None
-    context = ssl.create_default_context()
-    if settings.ca_file:
-        context.load_verify_locations(settings.ca_file)
-    return context
 
 
 def _farewell(stream: _Stream) -> str:

@@ -412,7 +412,7 @@ class _NoSuchBucket(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._refuse(b"")
 
-    do_DELETE = do_GET = do_PUT
+    do_DELETE = do_GET = do_PUT  # noqa: N815  as the base class calls them
 
     def _refuse(self, body: bytes) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
