@@ -72,7 +72,7 @@ def run(
 ) -> None:
     """Record what the watch list names, until SIGTERM or SIGINT; then finish the uploads."""
     settings = _load(config)
-    logs.configure_logging(Redaction(settings.credential.secret, *store_secrets(os.environ)))
+    logs.configure_logging(Redaction(*settings.secrets, *store_secrets(os.environ)))
     log = structlog.get_logger("recorder")
     if not settings.watches:
         log.info("nothing is watched: %s", settings.nothing_watched, **{logs.FILE: str(settings.watchlist)})

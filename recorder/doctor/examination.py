@@ -37,7 +37,7 @@ def examine(
         yield from (_redacted(_mistake(problem), redaction) for problem in error.problems)
         yield skipped("all else", "the configuration has mistakes")
         return
-    redaction = Redaction(settings.credential.secret, *store_secrets(environ))
+    redaction = Redaction(*settings.secrets, *store_secrets(environ))
     for finding in _examine(settings, utc):
         yield _redacted(finding, redaction)
 
