@@ -211,9 +211,9 @@ async def test_a_reload_follows_the_watch_list_and_leaves_the_rest_alone(
 async def test_a_process_that_is_wedged_is_killed_and_started_again(
     machine: Machine, seaweedfs: SeaweedFS, prefix: str
 ) -> None:
-    configure(machine, "[Service]\nWatchdogSec=4s\n")
+    configure(machine, "[Service]\nWatchdogSec=10s\n")
     cursor = await in_thread(lambda: start_and_hear(machine))
-    await anyio.sleep(8)
+    await anyio.sleep(12)
     assert machine.property("NRestarts") == "0", "what works is left alone"
 
     machine.run("kill", "-STOP", machine.property("MainPID"))
