@@ -100,12 +100,13 @@ def check(
         if as_json_lines:
             typer.echo(json.dumps(problems_as_json(error.problems), ensure_ascii=False))
         _refuse(error)
+    redaction = Redaction(*settings.secrets, *store_secrets(os.environ))
     if as_json_lines:
-        typer.echo(json.dumps(as_json(settings), ensure_ascii=False))
+        typer.echo(json.dumps(redaction.value(as_json(settings)), ensure_ascii=False))
     else:
-        show_settings(settings)
+        show_settings(settings, redaction)
     for warning in settings.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        typer.echo(redaction.text(f"warning: {warning}"), err=True)
 
 
 @app.command(epilog="Example: conference-recorder doctor --config recorder.toml")
