@@ -227,9 +227,9 @@ class Daemon:
             uploading.start_soon(self._room.run)
             uploading.start_soon(self._hooks.run)
             async with anyio.create_task_group() as watching:
-                await lead(
-                    Supervisor(watching, self._record, self._open_journal, self._ports.chance), watching
-                )
+                supervisor = Supervisor(watching, self._record, self._open_journal, self._ports.chance)
+                self._overview.supervisor = supervisor
+                await lead(supervisor, watching)
                 watching.cancel_scope.cancel()
                 deadline = anyio.current_time() + self._settings.recording.drain_timeout
             self._room.say_missed()

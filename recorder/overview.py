@@ -28,6 +28,9 @@ from recorder.watchdog import Patience, standstills
 SLICE = 200
 """Watches told of in one turn of the loop: streams wait to be read."""
 
+_FAILING = 3
+"""Attempts in a row without a success after which the store takes nothing: one may be unlucky."""
+
 
 class Overview:
     """What can be said at any time.
@@ -107,7 +110,8 @@ class Overview:
     @property
     def away(self) -> bool:
         """Whether the store takes nothing, as far as is known."""
-        return self._uploader.away or bool(self._problem)
+        failing = self._uploader.tally.failed_in_a_row >= _FAILING
+        return self._uploader.away or failing or bool(self._problem)
 
     @property
     def headline(self) -> str:

@@ -5,7 +5,6 @@ python -m pytest -n0 tests/service/booted.py
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from pathlib import Path
 from typing import TypeVar
 
 import anyio
@@ -16,7 +15,7 @@ from recorder.simulator.seaweedfs import SeaweedFS
 from storage.manifest import ClosedBy, OpenedAfterReason, SegmentManifest, parse_manifest
 from storage.names import WatchId, WatchKind
 from storage.s3 import S3Store
-from tests.service.machine import UNIT, Machine, booted, install
+from tests.service.machine import SITE, UNIT, Machine, booted, follow_readme
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]
 
@@ -41,7 +40,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     with booted(tmp_path_factory.mktemp("machine")) as machine:
-        install(machine, "0.1.0")
+        follow_readme(machine, "install")
         yield machine
 
 
@@ -60,10 +59,12 @@ async def machine(
     installed: Machine, platform: Platform, seaweedfs: SeaweedFS, prefix: str
 ) -> AsyncIterator[Machine]:
     """Configured, with no life of the service before."""
-    credstore = "/etc/credstore/conference-recorder"
-    installed.write(f"{credstore}.voipbin-token", TOKEN, 0o600)
+    installed.write(f"{SITE}/voipbin-token", TOKEN, 0o600)
     keys = f"aws_access_key_id = {seaweedfs.access_key}\naws_secret_access_key = {seaweedfs.secret_key}\n"
-    installed.write(f"{credstore}.aws", f"[default]\n{keys}", 0o600)
+    installed.write(f"{SITE}/aws-credentials", f"[default]\n{keys}", 0o600)
+    for name, file in (("voipbin-token", "voipbin-token"), ("aws", "aws-credentials")):
+        kept = f"/etc/credstore/conference-recorder.{name}"
+        installed.run("install", "-D", "-m", "600", f"{SITE}/{file}", kept)
     watch(installed, [conference(1)])
     async with simulate(platform) as server:
         installed.write(
@@ -244,20 +245,18 @@ async def test_a_stop_uploads_all_that_was_heard(machine: Machine, seaweedfs: Se
 async def test_an_upgrade_costs_the_seconds_that_it_takes_and_says_so(
     machine: Machine, seaweedfs: SeaweedFS, prefix: str
 ) -> None:
-    await in_thread(lambda: install(machine, "next"))
-    machine.run("ln", "-sfnT", "/opt/conference-recorder/0.1.0", "/opt/conference-recorder/current")
     cursor = await in_thread(lambda: start_and_hear(machine))
     await anyio.sleep(2)
 
-    machine.run("ln", "-sfnT", "/opt/conference-recorder/next", "/opt/conference-recorder/current")
-    await in_thread(lambda: machine.systemctl("restart", UNIT))
+    await in_thread(lambda: follow_readme(machine, "upgrade"))
     await in_thread(lambda: machine.until(lambda: len(said(machine, cursor, "audio began")) == 2))
-    command = Path(f"/proc/{machine.property('MainPID')}/cmdline")
+    running = machine.run("cat", f"/proc/{machine.property('MainPID')}/cmdline").stdout
+    version = machine.run(running.split("\0")[1], "--version").stdout
     await anyio.sleep(2)
-    running = machine.run("readlink", f"/proc/{command.parent.name}/cwd", check=False)
     await in_thread(lambda: machine.systemctl("stop", UNIT))
 
-    assert running.returncode == 0
+    assert version == "conference-recorder 0.1.0\n", "of the code, which is the same"
+    assert machine.run("readlink", "/opt/conference-recorder/current").stdout.strip().endswith("0.2.0")
     (gap,) = [m.opened_after for m in manifests(seaweedfs, prefix) if m.opened_after][1:]
     assert gap.reason is OpenedAfterReason.STOPPED
     assert gap.seconds < 15
@@ -306,3 +305,13 @@ async def test_the_doctor_runs_beside_the_daemon_as_its_user(machine: Machine) -
     assert not [message for message in found if message.startswith("failed")]
     assert any("belongs to us" in message for message in found)
     assert machine.property("ActiveState") == "active"
+
+
+async def test_the_steps_of_the_readme_lead_to_a_service_that_records(machine: Machine) -> None:
+    cursor = machine.cursor()
+
+    await in_thread(lambda: follow_readme(machine, "begin"))
+    await in_thread(lambda: machine.until(lambda: bool(said(machine, cursor, "audio began"))))
+
+    assert machine.systemctl("is-enabled", UNIT).stdout.strip() == "enabled"
+    machine.systemctl("disable", UNIT)

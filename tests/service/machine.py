@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,8 @@ PLATFORMS = (
 )
 
 UNIT = "conference-recorder"
-PREFIX = "/opt/conference-recorder"
+SITE = "/srv/site"
+"""Where an operator has put the wheel and our folder `systemd`."""
 
 
 class Machine:
@@ -114,9 +116,12 @@ def booted(folder: Path) -> Iterator[Machine]:
     )
     if built.returncode:
         pytest.skip(f"no tree can be built here: {built.stderr[-300:]}")
-    _gather_wheels(tree / "wheels")
-    for unit in (ROOT / "systemd").glob("*.service"):
-        shutil.copy(unit, tree / "etc/systemd/system")
+    site = tree / SITE.lstrip("/")
+    _gather_wheels(site)
+    shutil.copytree(ROOT / "systemd", site / "systemd")
+    (ours,) = site.glob("conference_recorder-*.whl")
+    # The next version is this one under another number.
+    _rename_wheel(ours, "0.1.0", "0.2.0")
     command = [
         "systemd-nspawn",
         "-q",
@@ -150,12 +155,12 @@ def booted(folder: Path) -> Iterator[Machine]:
                 nspawn.wait()
 
 
-def install(machine: Machine, version: str) -> None:
-    """Install a version beside what there is, as the README says, and make it the current one."""
-    machine.run("python3", "-m", "venv", f"{PREFIX}/{version}")
-    pip = f"{PREFIX}/{version}/bin/pip"
-    machine.run(pip, "install", "-q", "--no-index", "--find-links", "/wheels", "conference-recorder")
-    machine.run("ln", "-sfnT", f"{PREFIX}/{version}", f"{PREFIX}/current")
+def follow_readme(machine: Machine, mark: str) -> None:
+    """Run the commands that the README has below a comment, as they stand there, beside the wheel."""
+    _, _, below = (ROOT / "README.md").read_text().partition(f"<!-- {mark} -->\n```sh\n")
+    commands = below.partition("```")[0]
+    assert commands
+    machine.run("env", "-C", SITE, "PIP_NO_INDEX=1", f"PIP_FIND_LINKS={SITE}", "sh", "-ec", commands)
 
 
 def _gather_wheels(folder: Path) -> None:
@@ -169,6 +174,18 @@ def _gather_wheels(folder: Path) -> None:
     subprocess.run(
         [*pip, "download", "-d", folder, "--only-binary=:all:", *tags, ours], check=True, capture_output=True
     )
+
+
+def _rename_wheel(wheel: Path, old: str, new: str) -> None:
+    """Make one of another version, with the same content."""
+    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(str(wheel).replace(old, new), "w") as target:
+        for item in source.infolist():
+            data = source.read(item)
+            if item.filename.endswith("/METADATA"):
+                data = data.replace(f"\nVersion: {old}\n".encode(), f"\nVersion: {new}\n".encode())
+            if not item.filename.endswith("/RECORD"):
+                target.writestr(item.filename.replace(old, new), data)
+        target.writestr(f"conference_recorder-{new}.dist-info/RECORD", "")
 
 
 def _leader(nspawn: "subprocess.Popen[bytes]") -> int:
