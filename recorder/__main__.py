@@ -6,6 +6,7 @@ Exit statuses: 0 done, 1 something failed while running, 2 a mistake in the comm
 3 no daemon answers, 130 interrupted from the keyboard.
 """
 
+import faulthandler
 import json
 import os
 from pathlib import Path
@@ -71,6 +72,7 @@ def run(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Record what the watch list names, until SIGTERM or SIGINT; then finish the uploads."""
+    faulthandler.enable()  # where a process hangs that systemd aborts: frames alone, no values
     settings = _load(config)
     logs.configure_logging(Redaction(*settings.secrets, *store_secrets(os.environ)))
     log = structlog.get_logger("recorder")

@@ -158,6 +158,8 @@ class Daemon:
             settings, self._lifecycle, ports.clock, self._uploader, self._reserve, self._room
         )
 
+        self._overview.hooks = self._hooks.outcomes
+
     def close(self) -> None:
         """Let go of the disk, the spool and the store's sockets."""
         for threads in (self._ports.disk, self._ports.sealing, self._ports.syncing):

@@ -42,6 +42,15 @@ class Hooks:
         facts = WatchFacts(kind=watch.watch_id.kind, id=watch.watch_id.id, name=watch.name)
         self._tell(Event.WATCH_BLOCKED, facts, reason=why)
 
+    def outcomes(self) -> dict[str, int]:
+        """How many events were taken and given up, and how many attempts failed, over all hooks."""
+        tallies = [courier.tally for courier in self.couriers]
+        return {
+            "taken": sum(tally.taken.total() for tally in tallies),
+            "given_up": sum(tally.given_up.total() for tally in tallies),
+            "failed": sum(tally.failures for tally in tallies),
+        }
+
     async def run(self) -> None:
         """Tell for ever. Ends only by cancellation."""
         async with anyio.create_task_group() as tasks:

@@ -1,5 +1,6 @@
 """No secret in anything that the daemon emits, whatever goes wrong: all of it is searched."""
 
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -125,6 +126,21 @@ async def test_none_where_the_store_is_away_or_refuses_the_keys(tmp_path: Path, 
                 await daemon.process.wait()
             assert found(texts) == []
             assert found(iter([str(line) for line in daemon.log] + daemon.other)) == []
+
+
+async def test_none_where_a_process_that_hangs_is_aborted_and_it_says_where(tmp_path: Path) -> None:
+    async with simulate(Platform(Programme(BOARD, Tape.speech("standup")))) as server:
+        site = site_at(tmp_path, server.url, "")
+        async with running(site) as daemon:
+            await daemon.said_of("audio began", 1)
+            daemon.process.send_signal(signal.SIGABRT)
+            await daemon.process.wait()
+            await anyio.sleep(0.5)
+
+    everything = [str(line) for line in daemon.log] + daemon.other
+    assert any("Fatal Python error: Aborted" in line for line in everything)
+    assert any("recorder/app.py" in line for line in everything)
+    assert found(iter(everything)) == []
 
 
 async def test_none_of_the_files_that_systemd_gives(tmp_path: Path) -> None:

@@ -255,8 +255,7 @@ async def test_an_upgrade_costs_the_seconds_that_it_takes_and_says_so(
     await anyio.sleep(2)
     await in_thread(lambda: machine.systemctl("stop", UNIT))
 
-    assert version == "conference-recorder 0.1.0\n", "of the code, which is the same"
-    assert machine.run("readlink", "/opt/conference-recorder/current").stdout.strip().endswith("0.2.0")
+    assert version == "conference-recorder 0.2.0\n"
     (gap,) = [m.opened_after for m in manifests(seaweedfs, prefix) if m.opened_after][1:]
     assert gap.reason is OpenedAfterReason.STOPPED
     assert gap.seconds < 15
