@@ -32,7 +32,7 @@ def secrets(*more: str) -> set[str]:
 async def emitted(site: Site, daemon: Daemon) -> Iterator[str]:
     """All that left the process, and what its commands say beside it."""
     texts = [str(line) for line in daemon.log] + daemon.other
-    for command in (["status", "--json"], ["status"], ["doctor"], ["doctor", "--json"], ["check", "--json"]):
+    for command in (["status", "--json"], ["doctor"], ["check", "--json"]):
         arguments = [str(BIN / "conference-recorder"), *command, "--config", str(site.config)]
         result = await anyio.run_process(arguments, env=site.variables, cwd=site.folder, check=False)
         texts += [result.stdout.decode(), result.stderr.decode()]
@@ -68,7 +68,7 @@ def site_at(folder: Path, url: str, store: str, **environment: str) -> Site:
     return site
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 429, 500, 502])
+@pytest.mark.parametrize("status", [401, 403, 429, 502])
 async def test_none_where_the_platform_refuses(tmp_path: Path, status: int) -> None:
     platform = Platform(Programme(BOARD, Tape.speech("standup"), script=[Refuse(status, times=99)]))
     async with simulate(platform) as server:
