@@ -50,7 +50,7 @@ class Machine:
     def run(self, *command: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """Run a command in it, as root."""
         inside = ["nsenter", "-t", str(self._leader), "-a", "--", *command]
-        result = subprocess.run(inside, capture_output=True, text=True, check=False, timeout=120)
+        result = subprocess.run(inside, capture_output=True, text=True, check=False, timeout=400)
         if check and result.returncode:
             raise AssertionError(f"{command}: {result.stdout}{result.stderr}\n{self.journal_text()}")
         return result
