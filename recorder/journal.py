@@ -5,6 +5,7 @@ no file and no bucket.
 """
 
 from asyncio import Future
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -47,9 +48,16 @@ class Journal:
         unwritten_since: since when audio comes and none of it is given to the disk, as far as was looked.
     """
 
-    def __init__(self, watch: Watch, clock: Clock, idle_after: float = IDLE_AFTER) -> None:
+    def __init__(
+        self,
+        watch: Watch,
+        clock: Clock,
+        idle_after: float = IDLE_AFTER,
+        on_blocked: Callable[[Watch, str], None] = lambda _, __: None,
+    ) -> None:
         self.watch = watch
         self._clock = clock
+        self._on_blocked = on_blocked
         self._idle_after = idle_after
         self._facts = Facts()
         self._repeats = logs.Repeats(REPEAT_INTERVAL)
@@ -83,6 +91,8 @@ class Journal:
             say.get(state, self._log.info)(
                 "state", **{logs.STATE: state.value, "was": before.state.value}, **because
             )
+            if state is State.BLOCKED:
+                self._on_blocked(self.watch, why)
         return self.condition
 
     def _look_at_writes(self, now: float) -> None:
