@@ -53,6 +53,7 @@ RUN_ELSEWHERE = [
     *commands_below("install"),  # in tests/service/booted.py, as they stand there
     *commands_below("begin"),  # the same
     *commands_below("upgrade"),  # the same
+    ".venv/bin/python -m tests.bench.verify",  # a smaller one, below
 ]
 
 
@@ -99,6 +100,7 @@ def put_recording(folder: Path, store: DirectoryStore) -> None:
 @pytest.mark.parametrize("command", [c for c in INSTALLED if c not in RUN_ELSEWHERE])
 def test_a_command_of_the_readme_works(command: str, place: Path) -> None:
     command = command.replace("s3://recordings/voipbin", (place / "bucket").as_uri())
+    command = command.replace("--since 2d", "--since 2026-11-21")  # two days ago when it was written
     program, *arguments = shlex.split(command)
 
     result = subprocess.run(
@@ -160,6 +162,21 @@ def test_the_benchmark_says_what_flac_saves() -> None:
     shares = [int(share) for share in re.findall(r"(\d+)%", result.stdout)]
     assert len(shares) == 10
     assert max(shares) < 65
+
+
+def test_the_benchmark_says_how_fast_a_bucket_is_verified() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.bench.verify", "--segments", "20", "--watches", "2"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stderr
+    (row,) = (line for line in result.stdout.splitlines() if line.startswith("│"))
+    cells = [cell.strip() for cell in row.strip("│").split("│")]
+    assert (cells[0], cells[-1]) == ("20", "0"), "segments, faults"
 
 
 def test_what_the_readme_points_at_is_there() -> None:
