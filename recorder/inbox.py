@@ -16,6 +16,7 @@ class Inbox:
     Attributes:
         pending: bytes that have not been taken.
         ended: nothing more will be put.
+        began: something was put.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -27,6 +28,7 @@ class Inbox:
         self._timer_at = math.inf
         self.pending = 0
         self.ended = False
+        self.began = False
 
     @property
     def oldest(self) -> float | None:
@@ -35,6 +37,7 @@ class Inbox:
 
     def put(self, batch: Batch) -> None:
         """Add a batch."""
+        self.began = True
         size = batch.size
         self._batches.append((batch, size))
         self.pending += size

@@ -39,11 +39,13 @@ class Reserve:
     Attributes:
         least: bytes that are to stay free.
         paused: whether there are fewer, and audio is not to be written.
+        looks: how many looks at the disk there were, one a `LOOK_INTERVAL`.
     """
 
     def __init__(self, least: int = 0) -> None:
         self.least = least
         self.paused = False
+        self.looks = 0
         self._missed = 0
         self._counting = threading.Lock()
 
@@ -55,6 +57,7 @@ class Reserve:
     def look(self, free: int) -> bool:
         """Take note of how many bytes are free; whether `paused` has changed by it."""
         before = self.paused
+        self.looks += 1
         self.paused = free < (self.enough if before else self.least)
         return self.paused != before
 

@@ -9,12 +9,20 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 from storage import durable
-from storage.errors import ObjectConflict, ObjectNotFound, StoreError, StoreRejected, StoreUnavailable
-from storage.store import ObjectStat, check_key
+from storage.errors import (
+    NotOffered,
+    ObjectConflict,
+    ObjectNotFound,
+    StoreError,
+    StoreRejected,
+    StoreUnavailable,
+)
+from storage.store import ObjectStat, check_expiry, check_key
 from storage.streams import RangeReader, open_source
 
 _BLOCK = 1 << 20
@@ -103,9 +111,10 @@ class DirectoryStore:
         """See `ObjectStore`."""
         with self._errors("list", self._root):
             self._check_root()
-            for name in self._names(prefix):
-                if name.endswith("/"):
-                    yield f"{prefix}{name}"
+            above = prefix[: prefix.rfind("/") + 1]
+            for name in self._names(above):
+                if name.endswith("/") and f"{above}{name}".startswith(prefix):
+                    yield f"{above}{name}"
 
     def delete(self, key: str) -> None:
         """See `ObjectStore`. Folders stay: another writer may be about to use them."""
@@ -113,6 +122,16 @@ class DirectoryStore:
         with self._errors("delete", path):
             if path.exists():
                 durable.remove(path)
+
+    def link(self, key: str, expires: timedelta) -> str:
+        """See `ObjectStore`. A folder has none: who may read a file is a matter of its mode.
+
+        Raises:
+            NotOffered: always.
+        """
+        path = self._path(key)
+        check_expiry(expires)
+        raise NotOffered(f"link {path}: a folder has no links that expire; give the file itself")
 
     def close(self) -> None:
         """See `ObjectStore`. Nothing is held between calls."""

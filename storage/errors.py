@@ -5,6 +5,7 @@ StoreError
 +-- StoreUnavailable   try again later: network, time-out, 5xx, throttling
 +-- StoreRejected      trying again will not help: credentials, permissions, a bad bucket
     +-- ObjectConflict another object has that key already, with other content
+    +-- NotOffered     no store of this kind does such a thing
 """
 
 
@@ -26,3 +27,7 @@ class StoreRejected(StoreError):
 
 class ObjectConflict(StoreRejected):
     """The key is taken by other content. Nothing was overwritten."""
+
+
+class NotOffered(StoreRejected):
+    """The store has no such thing: a folder, for one, has no links. The message says what to use instead."""

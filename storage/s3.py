@@ -10,6 +10,7 @@ import binascii
 import hashlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,7 +22,7 @@ from storage import deadline
 from storage.errors import ObjectConflict, ObjectNotFound, StoreRejected, StoreUnavailable
 from storage.s3errors import RangeUnsatisfiable, TakenAlready, UnknownCondition, translated
 from storage.s3session import Session
-from storage.store import ObjectStat, check_key
+from storage.store import ObjectStat, check_expiry, check_key
 from storage.streams import RangeReader, open_source
 
 CONNECT_TIMEOUT = 5.0
@@ -240,6 +241,14 @@ class S3Store:
         check_key(key)
         with self._errors("delete", key):
             self._client.delete_object(**self._at(key))
+
+    def link(self, key: str, expires: timedelta) -> str:
+        """See `ObjectStore`. Signed as SigV4; ends with temporary credentials, if they end sooner."""
+        check_key(key)
+        seconds = check_expiry(expires)
+        with self._errors("link", key):
+            url: str = self._client.generate_presigned_url("get_object", self._at(key), seconds)
+            return url
 
     def close(self) -> None:
         """See `ObjectStore`."""

@@ -8,10 +8,14 @@ What a key may be is the same for every store: see `check_key`.
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from storage.errors import StoreRejected
+
+LONGEST_LINK = timedelta(days=7)
+"""What signatures of S3 are valid for at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +75,24 @@ class ObjectStore(Protocol):
         """
 
     def folders(self, prefix: str = "") -> Iterator[str]:
-        """The distinct keys below `prefix` up to and including the next `/`, in order.
+        """The distinct beginnings of keys, from `prefix` up to and including the next `/`, in order.
 
-        `prefix` is empty or ends with `/`. With `a/b/1` and `a/c/2`, `folders("a/")` is `a/b/` and `a/c/`.
+        With `a/b/1` and `a/c/2`, `folders("a/")` is `a/b/` and `a/c/`, and `folders("a/c")` is `a/c/`.
         Some stores go on to show a folder whose objects have all been deleted.
         """
 
     def delete(self, key: str) -> None:
         """Remove an object. That there is none is no error."""
+
+    def link(self, key: str, expires: timedelta) -> str:
+        """A URL by which anybody can read the object until `expires` from now, without a credential.
+
+        Made here: the store is not asked, and that the object is there is not seen. See `check_expiry`.
+
+        Raises:
+            NotOffered: the store has no such links.
+            ValueError: `expires` is less than a second, or more than `LONGEST_LINK`.
+        """
 
     def close(self) -> None:
         """Give back connections. No other method is called afterwards."""
@@ -98,3 +112,17 @@ def check_key(key: str) -> str:
             f"{key!r} cannot be the key of an object: a part of it is empty or begins with a dot"
         )
     return key
+
+
+def check_expiry(expires: timedelta) -> int:
+    """Return in how many whole seconds a link expires, if there can be such a link.
+
+    Raises:
+        ValueError: in less than a second, or in more than `LONGEST_LINK`.
+    """
+    if not timedelta(seconds=1) <= expires <= LONGEST_LINK:
+        raise ValueError(
+            f"a link can be valid for a second to {LONGEST_LINK.days} days, and not for {expires}; "
+            "for longer, make a new one when it has expired"
+        )
+    return int(expires.total_seconds())

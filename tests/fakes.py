@@ -7,13 +7,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 from recorder.offload import Arguments, Result
 from recorder.segment import SealedSegment
 from storage.errors import ObjectConflict, ObjectNotFound, StoreError, StoreUnavailable
-from storage.store import ObjectStat, check_key
+from storage.store import ObjectStat, check_expiry, check_key
 
 
 class MemoryStore:
@@ -79,6 +80,9 @@ class MemoryStore:
     def delete(self, key: str) -> None:
         self._fail(key)
         self.objects.pop(check_key(key), None)
+
+    def link(self, key: str, expires: timedelta) -> str:
+        return f"memory:{check_key(key)}?expires={check_expiry(expires)}"
 
     def close(self) -> None:
         pass

@@ -173,8 +173,10 @@ class Recording:
             grid = self._grid_deadline()
             if grid is not None and now >= grid:
                 room = self._segmenter.room or 0
-                self._disconnected_for -= room / SAMPLE_RATE  # these are in the ledger
-                events += self._write([self._timeline.fill(room, GapReason.DISCONNECTED)])
+                gaps = self._by_cause(self._timeline.fill(room, GapReason.DISCONNECTED))
+                away = sum(gap.samples for gap in gaps if gap.reason is GapReason.DISCONNECTED)
+                self._disconnected_for -= away / SAMPLE_RATE  # these are in the ledger
+                events += self._write(gaps)
         return events
 
     def finish(self, now: float) -> list[Event]:
@@ -255,8 +257,15 @@ class Recording:
             if isinstance(item, Gap) and self._absent:
                 self._absent_samples += item.samples
             else:
-                events += self._write_one(item)
+                for part in self._by_cause(item) if isinstance(item, Gap) else (item,):
+                    events += self._write_one(part)
         return events
+
+    def _by_cause(self, gap: Gap) -> list[Gap]:
+        """Tell the silence of a connection that stood from that of one that was gone."""
+        if self._disconnected_at is None:
+            return [gap]
+        return absence.by_cause(gap, self._disconnected_at - self._timeline.time_of(gap.position))
 
     def _write_one(self, item: Placed) -> Iterator[Event]:
         assert self._codec is not None  # noqa: S101  nothing is placed that was not decoded
