@@ -7,6 +7,7 @@ from typing import Final
 from recorder.segment import SealedSegment
 from storage import deadline
 from storage.errors import ObjectNotFound, StoreError, StoreUnavailable
+from storage.manifest import SegmentManifest
 from storage.store import ObjectStore
 
 MANIFEST_TYPE: Final = "application/json"
@@ -18,8 +19,8 @@ class ReadBackFailed(StoreUnavailable):
     """The store took something, and does not give it back as it was."""
 
 
-def deliver(store: ObjectStore, segment: SealedSegment, limit: float) -> None:
-    """Put a segment into a store and see that it is there, within `limit` seconds.
+def deliver(store: ObjectStore, segment: SealedSegment, limit: float) -> SegmentManifest:
+    """Put a segment into a store and see that it is there, within `limit` seconds; return what it says.
 
     Raises:
         ReadBackFailed: it did not get there whole, though the store took it.
@@ -33,8 +34,12 @@ def deliver(store: ObjectStore, segment: SealedSegment, limit: float) -> None:
     with deadline.within(limit):
         store.put(segment.audio_key, segment.audio, sha256=manifest.audio.sha256, content_type=content_type)
         store.put(name.manifest_key, data, sha256=digest, content_type=MANIFEST_TYPE)
+        if manifest.watch.legal_hold:
+            store.hold(segment.audio_key)
+            store.hold(name.manifest_key)
         read_back(store, segment.audio_key, manifest.audio.size, manifest.audio.sha256)
         read_back(store, name.manifest_key, len(data), digest)
+    return manifest
 
 
 def probe(store: ObjectStore, recorder: str, limit: float) -> None:

@@ -89,11 +89,12 @@ class _Record(BaseModel):
 
 
 class WatchFacts(_Record):
-    """What was watched, and its name for people, if it has one."""
+    """What was watched, its name for people, if it has one, and whether it is on legal hold."""
 
     kind: WatchKind
     id: str
     name: str | None = None
+    legal_hold: bool = False
 
     @property
     def watch_id(self) -> WatchId:

@@ -27,8 +27,17 @@ COMMANDS = [
     for line in block.splitlines()
 ]
 INSTALLED = [command for command in COMMANDS if command.startswith(("conference-recorder", "recordings"))]
+
+
+def commands_below(mark: str) -> list[str]:
+    """Those of the block below such a comment."""
+    _, _, below = README.partition(f"<!-- {mark} -->\n```sh\n")
+    return below.partition("```")[0].splitlines()
+
+
 RUN_ELSEWHERE = [
     "conference-recorder run --config recorder.toml",  # tests/daemon
+    "conference-recorder status --config recorder.toml",  # the same
     "pip install .",  # by the first of the two commands, and CI by the second
     ".venv/bin/python -m tests.bench density --streams 300 --seconds 60",  # a shorter one, below
     ".venv/bin/python -m tests.bench density --streams 300 --seconds 60 --tls",  # in tests/bench
@@ -40,6 +49,11 @@ RUN_ELSEWHERE = [
     ".venv/bin/python -m tests.simulation --hours 2000",  # in tests/simulation
     ".venv/bin/python -m tests.bench restart --streams 2000",  # the same
     ".venv/bin/python -m tests.bench.flac",  # a shorter one, below
+    ".venv/bin/python -m pytest -n0 tests/service/booted.py",  # by hand: it builds and boots a Debian
+    "conference-recorder doctor --config recorder.toml",  # tests/doctor
+    *commands_below("install"),  # in tests/service/booted.py, as they stand there
+    *commands_below("begin"),  # the same
+    *commands_below("upgrade"),  # the same
     ".venv/bin/python -m tests.bench.verify",  # a smaller one, below
 ]
 
