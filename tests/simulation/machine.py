@@ -9,6 +9,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import datetime
 from typing import Final
 
 import anyio
@@ -84,6 +85,8 @@ def _install() -> None:
     global _installed  # noqa: PLW0603  once a process
     if not _installed:
         _installed = True
+        # At its first call it opens the files of a module: operations of the life into which it would fall.
+        datetime.strptime("2026+0000", "%Y%z")
         sys.addaudithook(_audit)
 
 
