@@ -9,16 +9,17 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import anyio
-import structlog
 
-from recorder import logs
 from recorder.clock import Clock
 from recorder.connection import Batch, Connection, ConnectionLost, ConnectionRefused, Connector, Setback
 from recorder.core.backoff import Backoff, Pace
 from recorder.core.events import CodecDetected, Event, MessagesDiscarded, SamplesReady, SilenceReady
+from recorder.core.media import SAMPLE_WIDTH
 from recorder.core.recording import Recording
+from recorder.journal import Journal
 from recorder.offload import Disk, Offload
 from recorder.rate import Rate
+from recorder.state import NOT_LIVE_WITHIN
 from recorder.watchlist import Watch
 from recorder.writer import SamplesMissed, SegmentFailed, SegmentWriter
 from storage.manifest import SegmentManifest
@@ -29,17 +30,12 @@ PACES: Final[Mapping[Setback, Pace]] = {
     Setback.REFUSED: Pace(floor=20.0, base=60.0, cap=300.0),
     Setback.THROTTLED: Pace(floor=0.5, base=2.0, cap=60.0),
 }
-NOT_LIVE_WITHIN = 5.0
-"""Seconds. The platform accepts the stream of a conference that nobody has joined, and cuts it after 3 s."""
+NOBODY: Final = "accepted and closed without audio: nobody has joined yet"
 WRITE_SIZE = 8_000
 """Bytes of audio to gather before the disk is bothered: half a second, as a read brings it. What is not with
 the kernel is lost when the process dies."""
 SEAL_INTERVAL = 5.0
 """Seconds until what the disk did not let be sealed is tried again."""
-REPEAT_INTERVAL = 60.0
-"""Seconds between two log lines that say the same of one watch."""
-
-_log = structlog.stdlib.get_logger(__name__)
 
 
 class Conference:
@@ -58,6 +54,7 @@ class Conference:
         sealing: Offload,
         on_sealed: Callable[[SegmentManifest], None],
         chance: Callable[[], float] = random.random,
+        journal: Journal | None = None,
     ) -> None:
         self._watch = watch
         self._connector = connector
@@ -71,15 +68,13 @@ class Conference:
         self._chance = chance
         self._backoff = Backoff()
         self._live = False  # there was audio, and nobody has said since that it has ended
-        self._repeats = logs.Repeats(REPEAT_INTERVAL)
         self._events: list[Event] = []  # for the disk, in order
         self._unwritten = 0  # bytes of audio among them
         self._urgent = False  # whether there is anything else among them
         self._writing: Future[SamplesMissed | None] | None = None  # the disk is at it
-        self._missed = 0  # samples that it did not take, since it last took all
         self._seals = False  # whether what is closed is being sealed
-        bound = {logs.WATCH: str(watch.watch_id)} | ({logs.NAME: watch.name} if watch.name else {})
-        self._log = _log.bind(**bound)
+        self._journal = journal or Journal(watch, clock)
+        self._journal.began(recording)
 
     async def run(self) -> None:
         """Record. Ends only by cancellation; the open segment is sealed before that is passed on."""
@@ -95,7 +90,7 @@ class Conference:
             if self._writer.unsealed:
                 with anyio.CancelScope(shield=True):
                     for failed in await self._disk(self._writer.abandon):
-                        self._say_closed(failed)
+                        self._journal.closed(failed)
 
     async def _repeat(self) -> None:
         """Stream after stream, for ever."""
@@ -107,15 +102,14 @@ class Conference:
 
     async def _stream(self) -> tuple[Setback, float]:
         """Open one stream and record it to its end; return what to do next and how long to wait at least."""
+        self._journal.connecting()
         try:
             connection = await self._connector.connect(self._watch)
         except ConnectionRefused as refused:
-            self._live = self._live and refused.setback is not Setback.NOT_LIVE
-            self._say_setback(refused.setback, str(refused))
-            return refused.setback, refused.retry_after or 0.0
+            return self._refused(refused)
         connected_at = self._clock.monotonic()
         self._take(self._recording.connected(connected_at, self._clock.utc()))
-        self._log.info("stream connected")
+        self._journal.connected(connection)
         heard = _Heard()
         try:
             await self._record(connection, heard)
@@ -126,13 +120,16 @@ class Conference:
                 await self._hang_up(connection, heard)
         self._backoff.flowed(heard.seconds)
         self._live = self._live or heard.began is not None
-        now = self._clock.monotonic()
-        if heard.began is None and now - connected_at < NOT_LIVE_WITHIN:
-            self._live = False
-            self._say_setback(Setback.NOT_LIVE, "accepted and closed without audio: nobody has joined yet")
-            return Setback.NOT_LIVE, 0.0
-        self._log.warning("stream lost", **{logs.REASON: reason, logs.SECONDS: round(now - connected_at, 1)})
+        seconds = self._clock.monotonic() - connected_at
+        if heard.began is None and seconds < NOT_LIVE_WITHIN:
+            return self._refused(ConnectionRefused(Setback.NOT_LIVE, NOBODY))
+        self._journal.lost(reason, seconds, missed=self._live)
         return Setback.TRANSIENT, 0.0
+
+    def _refused(self, refused: ConnectionRefused) -> tuple[Setback, float]:
+        self._live = self._live and refused.setback is not Setback.NOT_LIVE
+        self._journal.refused(refused, missed=self._live)
+        return refused.setback, refused.retry_after or 0.0
 
     async def _record(self, connection: Connection, heard: "_Heard") -> None:
         """Receive until the connection is lost."""
@@ -145,7 +142,7 @@ class Conference:
             self._take(self._recording.tick(self._clock.monotonic()))
         else:
             if batch.rows and heard.began is None:
-                self._log.info("audio began")
+                self._journal.audio_began()
             heard.note(batch)
             self._take(self._recording.receive(batch.rows, batch.at, batch.discarded, batch.waited))
         if self._urgent:
@@ -155,12 +152,14 @@ class Conference:
 
     async def _hang_up(self, connection: Connection, heard: "_Heard") -> None:
         """Close, and record what had arrived before."""
+        self._journal.hanging_up()
         await connection.close()
         try:
             while True:
                 await self._process(await connection.receive(), heard)
         except ConnectionLost:
             self._take(self._recording.disconnected(self._clock.monotonic()))
+        self._journal.hung_up()
         await self._write()
 
     async def _take_turn(self) -> None:
@@ -195,11 +194,11 @@ class Conference:
         for event in events:
             match event:
                 case CodecDetected(codec):
-                    self._log.info("codec detected", codec=codec.value)
+                    self._journal.detected(codec)
                 case MessagesDiscarded(reason, count):
-                    self._say_rarely("messages discarded", reason, **{logs.COUNT: count})
+                    self._journal.discarded(reason, count)
                 case SilenceReady(samples, reason):
-                    self._say_rarely("gap", reason, **{logs.SAMPLES: samples})
+                    self._journal.gap(reason, samples)
                     self._urgent = True
                     self._events.append(event)
                 case SamplesReady(pcm):
@@ -219,8 +218,10 @@ class Conference:
         if not self._events:
             return
         await self._written()
+        samples = self._unwritten // SAMPLE_WIDTH
         events, self._events, self._unwritten, self._urgent = self._events, [], 0, False
         self._writing = self._disk.begin(self._writer.perform, events)
+        self._journal.writing(samples, self._writing)
 
     async def _written(self) -> None:
         if self._writing is None:
@@ -230,7 +231,7 @@ class Conference:
             with anyio.CancelScope(shield=True):
                 await self._writing
         writing, self._writing = self._writing, None
-        self._say_missed(writing.result())
+        self._journal.written(writing.result(), behind=self._writer.behind)
         if self._writer.unsealed and not self._seals:
             self._seals = True
             self._beside.start_soon(self._seal)
@@ -242,64 +243,18 @@ class Conference:
         """
         try:
             while self._writer.unsealed:
+                self._journal.sealing(under_way=True)
                 with anyio.CancelScope(shield=True):
                     result = await self._sealing(self._writer.seal)
+                self._journal.sealing(under_way=False)
                 for closed in result:
-                    self._say_closed(closed)
+                    self._journal.closed(closed)
+                    if isinstance(closed, SegmentManifest):
+                        self._on_sealed(closed)
                 if any(isinstance(closed, SegmentFailed) for closed in result):
                     await anyio.sleep(SEAL_INTERVAL)
         finally:
             self._seals = False
-
-    def _say_missed(self, missed: SamplesMissed | None) -> None:
-        if missed and missed.error:
-            self._missed += missed.samples
-            self._say_rarely(
-                "not recorded: the disk did not take it", str(missed.error), samples_missed=self._missed
-            )
-        elif self._missed and not self._writer.behind:
-            self._log.warning("recording again", samples_missed=self._missed)
-            self._missed = 0
-
-    def _say_closed(self, closed: SegmentManifest | SegmentFailed) -> None:
-        if isinstance(closed, SegmentFailed):
-            what = "given up: the next start repairs what the disk has" if closed.given_up else "tried again"
-            self._say_rarely(
-                f"the disk did not let a segment be sealed; it is {what}",
-                str(closed.error),
-                **{logs.SEGMENT: closed.facts.name.stem},
-            )
-            return
-        self._log.info(
-            "segment sealed",
-            **{
-                logs.SEGMENT: closed.name.stem,
-                logs.SAMPLES: closed.samples,
-                "silence": closed.silence,
-                "codec": closed.codec,
-                "closed_by": closed.closed_by.value,
-                "discarded": sum(closed.reception.discarded.values()),
-                "lost": closed.reception.lost,
-                "jitter_ms": closed.reception.jitter_ms,
-                "drift_ppm": closed.reception.drift_ppm,
-            },
-        )
-        self._on_sealed(closed)
-
-    def _say_setback(self, setback: Setback, reason: str) -> None:
-        say = {Setback.NOT_LIVE: self._log.info, Setback.REFUSED: self._log.error}.get(
-            setback, self._log.warning
-        )
-        # By the beginning of the reason: further on it may have the id of the request, which never repeats.
-        kind = (setback, reason.partition(",")[0])
-        held_back = self._repeats.admit(kind, self._clock.monotonic())
-        if held_back is not None:
-            say("no stream", **{logs.STATE: setback.value, logs.REASON: reason, logs.SUPPRESSED: held_back})
-
-    def _say_rarely(self, event: str, reason: str, **values: int | str) -> None:
-        held_back = self._repeats.admit((event, reason), self._clock.monotonic())
-        if held_back is not None:
-            self._log.warning(event, **{logs.REASON: str(reason), logs.SUPPRESSED: held_back}, **values)
 
 
 class _Heard:

@@ -39,11 +39,13 @@ class Reserve:
     Attributes:
         least: bytes that are to stay free.
         paused: whether there are fewer, and audio is not to be written.
+        looks: how many looks at the disk there were, one a `LOOK_INTERVAL`.
     """
 
     def __init__(self, least: int = 0) -> None:
         self.least = least
         self.paused = False
+        self.looks = 0
         self._missed = 0
         self._counting = threading.Lock()
 
@@ -55,6 +57,7 @@ class Reserve:
     def look(self, free: int) -> bool:
         """Take note of how many bytes are free; whether `paused` has changed by it."""
         before = self.paused
+        self.looks += 1
         self.paused = free < (self.enough if before else self.least)
         return self.paused != before
 
@@ -84,7 +87,11 @@ class Uploads(Protocol):
 
 
 class ReserveWatch:
-    """Looks at the disk, and acts. `free` tells how many bytes are free on it. Blocking."""
+    """Looks at the disk, and acts. `free` tells how many bytes are free on it. Blocking.
+
+    Attributes:
+        given_up: samples that were given up so far, to make room.
+    """
 
     def __init__(
         self,
@@ -105,6 +112,12 @@ class ReserveWatch:
         self._repeats = logs.Repeats(REPEAT_INTERVAL)
         self._given_up: set[SegmentName] = set()
         self._unfinished: set[SealedSegment] = set()  # and held
+        self.given_up = 0
+
+    def change(self, least: int, when_full: WhenFull) -> None:
+        """Keep so many bytes free, in that way, from the next look on."""
+        self._reserve.least = least
+        self._when_full = when_full
 
     async def run(self) -> None:
         """Watch for ever. Ends only by cancellation."""
@@ -175,6 +188,7 @@ class ReserveWatch:
         self._unfinished.discard(segment)
         self._uploads.put_back(dropped.segment)
         self._given_up.add(segment.name)
+        self.given_up += dropped.samples
         if dropped.samples:
             _log.error(
                 "audio given up before it was uploaded, to make room on the disk",

@@ -5,8 +5,6 @@ from typing import Annotated
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationInfo,
     field_validator,
@@ -14,9 +12,11 @@ from pydantic import (
 )
 
 from recorder.problems import shown
+from recorder.table import Table
 from recorder.values import choice
-from storage.backends import check_endpoint_url, check_keeping, check_store_url
+from storage.backends import check_endpoint_url, check_keeping, check_store_url, open_store
 from storage.keeping import Encryption, Keeping, LockMode, check_retain_days, check_storage_class, check_tags
+from storage.store import ObjectStore
 
 
 def _plain_word(text: str) -> str:
@@ -25,7 +25,7 @@ def _plain_word(text: str) -> str:
     return text
 
 
-class StorageSettings(BaseModel):
+class StorageSettings(Table):
     """Where finished segments go. Credentials are found by boto3 itself.
 
     Attributes:
@@ -35,8 +35,6 @@ class StorageSettings(BaseModel):
 
     What follows is asked of the store with every object: see `storage.keeping`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
     url: Annotated[str, AfterValidator(check_store_url)] = Field(examples=["s3://bucket/prefix"])
     endpoint_url: Annotated[str, AfterValidator(check_endpoint_url)] | None = None
@@ -52,6 +50,10 @@ class StorageSettings(BaseModel):
     def keeping(self) -> Keeping:
         """What is asked of the store with every object."""
         return Keeping(**{key.name: getattr(self, key.name) for key in fields(Keeping)})
+
+    def open(self) -> ObjectStore:
+        """The store. Nothing is asked of it yet: see `storage.backends.open_store`."""
+        return open_store(self.url, endpoint_url=self.endpoint_url, region=self.region, keeping=self.keeping)
 
     @model_validator(mode="after")
     def _fits_together(self) -> "StorageSettings":

@@ -2,23 +2,22 @@
 
 import random
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
 import anyio
 import anyio.lowlevel
-import structlog
 from anyio.abc import TaskGroup
 
-from recorder import logs
 from recorder.core.backoff import Backoff, Pace
+from recorder.journal import Journal
+from recorder.tally import Tally
 from recorder.watchlist import Watch, WatchList, WatchListDiff
 from storage.names import WatchId
 
 SLICE: Final = 50
 """Watches started or stopped in one turn of the loop, which takes some 10 ms: streams wait to be read."""
 AFTER_A_BUG: Final = Pace(floor=1.0, base=5.0, cap=60.0)
-
-_log = structlog.stdlib.get_logger(__name__)
 
 
 class Supervisor:
@@ -28,17 +27,26 @@ class Supervisor:
 
     Attributes:
         watches: the list that is followed.
+
+    Args:
+        record: records one watch until it is cancelled, and tells its journal.
+        open_journal: makes the journal of a watch.
+        chance: random numbers from 0 to 1.
     """
 
     def __init__(
         self,
         tasks: TaskGroup,
-        record: Callable[[Watch], Awaitable[None]],
+        record: Callable[[Watch, Journal], Awaitable[None]],
+        open_journal: Callable[[Watch], Journal],
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._tasks = tasks
         self._chance = chance
         self._record = record
+        self._open_journal = open_journal
+        self._ending: set[_Running] = set()
+        self._ended = Tally()
         self.watches = WatchList()
         self._running: dict[WatchId, _Running] = {}
 
@@ -51,28 +59,45 @@ class Supervisor:
         self.watches = watches
         for some in _slices(diff.removed):
             for watch in some:
-                self._running.pop(watch.watch_id).scope.cancel()
+                running = self._running.pop(watch.watch_id)
+                self._ending.add(running)
+                running.scope.cancel()
             await anyio.lowlevel.checkpoint()
         for some in _slices(diff.added):
             for watch in some:
-                running = self._running[watch.watch_id] = _Running()
-                self._tasks.start_soon(self._keep, watch, running.scope)
+                running = self._running[watch.watch_id] = _Running(self._open_journal(watch))
+                self._tasks.start_soon(self._keep, watch, running)
             await anyio.lowlevel.checkpoint()
         return diff
 
-    async def _keep(self, watch: Watch, scope: anyio.CancelScope) -> None:
+    @property
+    def journals(self) -> tuple[Journal, ...]:
+        """Those of what is watched now, in the order of the list as far as it was not edited."""
+        return tuple(running.journal for running in self._running.values())
+
+    def tally(self) -> Tally:
+        """What there was of all watches since the start, those that are gone too."""
+        total = Tally()
+        total.add(self._ended)
+        for running in (*self._running.values(), *self._ending):
+            total.add(running.journal.tally)
+        return total
+
+    async def _keep(self, watch: Watch, running: "_Running") -> None:
         backoff = Backoff()
-        with scope:
-            while True:
-                try:
-                    await self._record(watch)
-                except Exception:  # noqa: BLE001  whatever it is, the other watches must not suffer from it
-                    delay = backoff.delay(AFTER_A_BUG, self._chance())
-                    _log.exception(
-                        "a watch failed in a way nobody expected; it is begun again",
-                        **{logs.WATCH: str(watch.watch_id), logs.DELAY: round(delay, 1)},
-                    )
-                    await anyio.sleep(delay)
+        try:
+            with running.scope:
+                while True:
+                    try:
+                        await self._record(watch, running.journal)
+                    except Exception as error:  # noqa: BLE001  whatever it is, the others must not suffer
+                        delay = backoff.delay(AFTER_A_BUG, self._chance())
+                        running.journal.failed(error, delay)
+                        await anyio.sleep(delay)
+        finally:
+            if running in self._ending:
+                self._ending.remove(running)
+                self._ended.add(running.journal.tally)
 
 
 def _slices(watches: tuple[Watch, ...]) -> Iterator[tuple[Watch, ...]]:
@@ -80,8 +105,9 @@ def _slices(watches: tuple[Watch, ...]) -> Iterator[tuple[Watch, ...]]:
         yield watches[start : start + SLICE]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class _Running:
     """A watch that is being recorded, by the scope that ends it."""
 
-    def __init__(self) -> None:
-        self.scope = anyio.CancelScope()
+    journal: Journal
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)

@@ -4,8 +4,9 @@ What the disk does not take is missing to the sample: it becomes a hole of the f
 ledger. The facts beside the file tell of a hole before the file has it. So whenever we die, what reads as
 silence and was audio is accounted for; and a file that could not be gone on with is short, but not wrong.
 
-A disk that has failed is asked again when as much more is missing as was then, and at least once a second of
-audio: one bad write costs little more than itself, and a full disk is not asked at every read.
+A disk that has failed is asked again when as much more is missing as was then, at least once a second of
+audio, and some looks of the reserve later whatever is missing: one bad write costs little more than itself, a
+full disk is not asked at every read, and what is said long after it has room again is not missed.
 """
 
 from recorder.core.ledger import merged
@@ -18,6 +19,8 @@ from storage.manifest import GapReason, LedgerEntry, SegmentFacts, SegmentManife
 
 _PATIENCE = SAMPLE_RATE
 """Samples that may be missing until a disk that has failed is asked again."""
+_FORGIVEN_AFTER = 10
+"""Looks of the reserve, a second each, after which a disk that has failed is asked again."""
 _PAUSED_PATIENCE = 60 * SAMPLE_RATE
 """Samples that may be missing until the facts tell of them, while no audio is to be written anyway."""
 
@@ -40,6 +43,7 @@ class UnbrokenSegment:
         self._paused = False
         self._finished = False
         self._ask_at = 0  # how far behind the file must be for the disk to be asked again
+        self._failed_at = 0  # at which look of the reserve it failed
         self.facts = facts
         self.missed = 0
         self.error: OSError | None = None
@@ -145,7 +149,8 @@ class UnbrokenSegment:
         """Bring the file to where the recording is, if it is time to try."""
         if self._open and not self.behind:
             return
-        if self._samples - self._written >= self._ask_at:
+        forgiven = not self._paused and self._reserve.looks - self._failed_at >= _FORGIVEN_AFTER
+        if forgiven or self._samples - self._written >= self._ask_at:
             try:
                 self._catch_up()
             except OSError as error:
@@ -170,5 +175,6 @@ class UnbrokenSegment:
 
     def _fail(self, error: OSError) -> None:
         self.error = error
+        self._failed_at = self._reserve.looks
         behind = self._samples - self._written
         self._ask_at = behind + min(behind, _PATIENCE)

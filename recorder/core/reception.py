@@ -36,6 +36,11 @@ class ReceptionCounters:
         """The stream broke off: what comes next is no measure of jitter."""
         self._transit = None
 
+    @property
+    def jitter_ms(self) -> float:
+        """The interarrival jitter, in milliseconds."""
+        return round(self._jitter * 1000, 3)
+
     def take(self, drift_ppm: float | None) -> Reception:
         """The counts for a manifest; all but the jitter begin again at zero."""
         taken = Reception(
@@ -45,7 +50,7 @@ class ReceptionCounters:
             late=self.late,
             duplicate=self.duplicate,
             reconnects=self.reconnects,
-            jitter_ms=round(self._jitter * 1000, 3),
+            jitter_ms=self.jitter_ms,
             drift_ppm=drift_ppm,
         )
         self.messages = self.lost = self.late = self.duplicate = self.reconnects = 0

@@ -88,6 +88,7 @@ class Recording:
         self._connections = 0
         self._codec: Codec | None = None
         self._heard_at = started  # when audio last arrived, or a connection began that may bring some
+        self._audio_at: float | None = None  # when it last arrived over a connection that is gone
         self._disconnected_at: float | None = started  # first loss of the connection since audio was heard
         self._disconnected_for = 0.0  # seconds without a connection since audio was heard
         self._disconnect_began: float | None = started
@@ -146,6 +147,7 @@ class Recording:
         if self._connection is None:
             return []
         events = self._drain(self._connection, now)
+        self._audio_at = self.heard_at
         self._connection = None
         self._counters.interrupted()
         self._disconnect_began = now
@@ -171,8 +173,10 @@ class Recording:
             grid = self._grid_deadline()
             if grid is not None and now >= grid:
                 room = self._segmenter.room or 0
-                self._disconnected_for -= room / SAMPLE_RATE  # these are in the ledger
-                events += self._write([self._timeline.fill(room, GapReason.DISCONNECTED)])
+                gaps = self._by_cause(self._timeline.fill(room, GapReason.DISCONNECTED))
+                away = sum(gap.samples for gap in gaps if gap.reason is GapReason.DISCONNECTED)
+                self._disconnected_for -= away / SAMPLE_RATE  # these are in the ledger
+                events += self._write(gaps)
         return events
 
     def finish(self, now: float) -> list[Event]:
@@ -193,6 +197,26 @@ class Recording:
     def codec(self) -> Codec | None:
         """What the stream carried when last heard, None before it was known."""
         return self._codec
+
+    @property
+    def hears(self) -> bool:
+        """Whether audio has come over the connection that stands."""
+        return self._connection is not None and self._connection.heard
+
+    @property
+    def heard_at(self) -> float | None:
+        """When audio last came, monotonic seconds; None if none has."""
+        return self._heard_at if self.hears else self._audio_at
+
+    @property
+    def jitter_ms(self) -> float:
+        """The interarrival jitter of now, in milliseconds; see `Reception`."""
+        return self._counters.jitter_ms
+
+    @property
+    def drift_ppm(self) -> float | None:
+        """The sender's clock against ours; see `Reception`."""
+        return self._timeline.drift_ppm
 
     def _discard(
         self, refused: list[DiscardReason], discarded: Mapping[DiscardReason, int] | None
@@ -233,8 +257,15 @@ class Recording:
             if isinstance(item, Gap) and self._absent:
                 self._absent_samples += item.samples
             else:
-                events += self._write_one(item)
+                for part in self._by_cause(item) if isinstance(item, Gap) else (item,):
+                    events += self._write_one(part)
         return events
+
+    def _by_cause(self, gap: Gap) -> list[Gap]:
+        """Tell the silence of a connection that stood from that of one that was gone."""
+        if self._disconnected_at is None:
+            return [gap]
+        return absence.by_cause(gap, self._disconnected_at - self._timeline.time_of(gap.position))
 
     def _write_one(self, item: Placed) -> Iterator[Event]:
         assert self._codec is not None  # noqa: S101  nothing is placed that was not decoded
@@ -265,8 +296,7 @@ class Recording:
             return
         if self._connection:
             yield OpenedAfterReason.IDLE, ClosedBy.IDLE, self._heard_at + self._settings.idle_after
-        heard = self._connection is not None and self._connection.heard  # though it may be held as yet
-        if self._disconnected_at is not None and not heard:
+        if self._disconnected_at is not None and not self.hears:  # what is heard may be held as yet
             due = self._disconnected_at + self._settings.gap_limit
             yield OpenedAfterReason.DISCONNECTED, ClosedBy.DISCONNECTED, due
 

@@ -20,7 +20,7 @@ from rich.status import Status
 
 from recorder.simulator.seaweedfs import SeaweedFS, SeaweedFSError
 from tests.campaign import table
-from tests.campaign.faults import FAULTS, ROOM, Fault
+from tests.campaign.faults import FAULTS, HURRIED_ROOM, ROOM, Fault
 from tests.campaign.ground import Ground
 from tests.campaign.rows import Row
 from tests.campaign.tape import MarkedTape
@@ -58,21 +58,27 @@ class Campaign:
         self._ground = ground
         self._faults = faults
         self._status = status
-        self._room = Room(ROOM)
+        self._room = Room(HURRIED_ROOM if ground.quick else ROOM)
         self._under_way: list[str] = []
         self.rows: dict[str, list[Row]] = {}
 
     async def run(self) -> None:
         """Inject all of them; those that take long first, those that want the machine for themselves last."""
-        shared = [fault for fault in self._faults if fault.weight < ROOM]
+        shared = [fault for fault in self._faults if not fault.alone]
         async with anyio.create_task_group() as tasks:
             for fault in sorted(shared, key=lambda fault: not fault.long):
                 await self._room.take(fault.weight)
-                tasks.start_soon(self._inject, fault)
+                tasks.start_soon(self._share, fault)
         for fault in self._faults:
-            if fault.weight == ROOM:
-                await self._room.take(fault.weight)
+            if fault.alone:
                 await self._inject(fault)
+
+    async def _share(self, fault: Fault) -> None:
+        try:
+            await self._inject(fault)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._room.give(fault.weight)
 
     async def _inject(self, fault: Fault) -> None:
         self._under_way.append(fault.name)
@@ -85,8 +91,6 @@ class Campaign:
             self.rows[fault.name] = [Row(fault.name, complaints=(f"it was not carried through: {text}",))]
         finally:
             self._under_way.remove(fault.name)
-            with anyio.CancelScope(shield=True):
-                await self._room.give(fault.weight)
         for row in self.rows[fault.name]:
             verdict = row.not_run or "; ".join(row.complaints) or "ok"
             took = time.monotonic() - began

@@ -18,6 +18,7 @@ from recorder.connection import ConnectionRefused, Setback
 from recorder.core.media import CodecChoice, Encapsulation
 from recorder.core.recording import Recording, RecordingSettings
 from recorder.core.segmenter import Identity
+from recorder.journal import Journal
 from recorder.offload import Arguments, Result
 from recorder.rate import Rate
 from recorder.segment import OpenSegment
@@ -48,6 +49,7 @@ async def record(
     sealing: Inline | None = None,
     step: timedelta = timedelta(),
     rate: Rate | None = None,
+    journal: Journal | None = None,
 ) -> ScriptedPlatform:
     """Record for so many virtual seconds, then stop as a signal would."""
     platform = ScriptedPlatform(steps)
@@ -71,6 +73,7 @@ async def record(
         sealing=sealing or Inline(),
         on_sealed=lambda _: None,
         chance=random.Random(1).random,
+        journal=journal,
     )
     with anyio.move_on_after(seconds):
         await conference.run()

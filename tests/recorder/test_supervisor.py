@@ -8,9 +8,11 @@ import anyio.lowlevel
 import pytest
 
 from recorder.core.media import CodecChoice, Encapsulation
+from recorder.journal import Journal
 from recorder.supervisor import Supervisor
 from recorder.watchlist import Watch, WatchList
 from storage.names import WatchId, WatchKind
+from tests.virtual import virtual_clock
 
 pytestmark = pytest.mark.anyio
 
@@ -20,6 +22,10 @@ def watch(number: int, encapsulation: Encapsulation = Encapsulation.RTP) -> Watc
     return Watch(watch_id, None, encapsulation, CodecChoice.AUTO)
 
 
+def journal(watch: Watch) -> Journal:
+    return Journal(watch, virtual_clock())
+
+
 class Recorder:
     """Runs until cancelled, and remembers what was begun and ended."""
 
@@ -27,7 +33,7 @@ class Recorder:
         self.begun: list[Watch] = []
         self.ended: list[Watch] = []
 
-    async def __call__(self, watch: Watch) -> None:
+    async def __call__(self, watch: Watch, _journal: Journal) -> None:
         self.begun.append(watch)
         try:
             await anyio.sleep_forever()
@@ -38,7 +44,7 @@ class Recorder:
 async def test_a_new_list_starts_what_is_new_and_stops_what_is_gone_and_touches_nothing_else() -> None:
     recorder = Recorder()
     async with anyio.create_task_group() as tasks:
-        supervisor = Supervisor(tasks, recorder)
+        supervisor = Supervisor(tasks, recorder, journal)
         await supervisor.apply(WatchList((watch(1), watch(2))))
         await anyio.sleep(1)
         await supervisor.apply(WatchList((watch(3), watch(2))))
@@ -59,7 +65,7 @@ async def test_a_long_list_does_not_hold_up_what_is_being_recorded() -> None:
             await anyio.lowlevel.checkpoint()
 
     async with anyio.create_task_group() as tasks:
-        supervisor = Supervisor(tasks, recorder)
+        supervisor = Supervisor(tasks, recorder, journal)
         with anyio.CancelScope() as meanwhile:
             async with anyio.create_task_group() as others:
                 others.start_soon(take_turns)
@@ -77,7 +83,7 @@ async def test_a_long_list_does_not_hold_up_what_is_being_recorded() -> None:
 async def test_a_watch_whose_settings_change_is_begun_anew() -> None:
     recorder = Recorder()
     async with anyio.create_task_group() as tasks:
-        supervisor = Supervisor(tasks, recorder)
+        supervisor = Supervisor(tasks, recorder, journal)
         await supervisor.apply(WatchList((watch(1),)))
         await anyio.sleep(1)
         await supervisor.apply(WatchList((watch(1, Encapsulation.SLN),)))
@@ -91,7 +97,7 @@ async def test_a_watch_whose_settings_change_is_begun_anew() -> None:
 async def test_a_watch_that_fails_unexpectedly_is_begun_again_and_the_others_go_on() -> None:
     begun: Counter[Watch] = Counter()
 
-    async def record(each: Watch) -> None:
+    async def record(each: Watch, _journal: Journal) -> None:
         begun[each] += 1
         if each == watch(1):
             raise ZeroDivisionError
@@ -99,7 +105,7 @@ async def test_a_watch_that_fails_unexpectedly_is_begun_again_and_the_others_go_
 
     with anyio.move_on_after(600):
         async with anyio.create_task_group() as tasks:
-            await Supervisor(tasks, record).apply(WatchList((watch(1), watch(2))))
+            await Supervisor(tasks, record, journal).apply(WatchList((watch(1), watch(2))))
 
     assert begun[watch(2)] == 1
     assert 10 < begun[watch(1)] < 100, "again and again, but not in a hot loop"

@@ -278,6 +278,22 @@ def test_whatever_is_paused_when_the_ledger_is_right_to_the_sample(
     assert reserve.take_missed() == reasons.count(GapReason.DISK)
 
 
+def test_what_is_said_long_after_a_disk_has_failed_is_recorded_from_its_first_sample(spool: Spool) -> None:
+    reserve = Reserve()
+    writer = SegmentWriter(spool, reserve)
+    writer.perform([SegmentOpened(facts(1)), SamplesReady(PCM)])
+    with disk_of(0):
+        writer.perform([SamplesReady(PCM)])
+    for _ in range(10):
+        reserve.look(10**9)
+    writer.perform([SamplesReady(PCM[:320]), SegmentClosed(facts(1, 16_160))])
+
+    (sealed,) = writer.seal()
+    assert isinstance(sealed, SegmentManifest)
+    assert sealed.ledger == (LedgerEntry(start=8000, samples=8000, reason=GapReason.DISK),)
+    assert read(spool) == PCM + bytes(16_000) + PCM[:320]
+
+
 FILE_SIZES = st.sampled_from([None, None, 0, 500, 3001, 9000, 20_001, 50_000])
 """Bytes that the disk takes of a file; None: all. Facts are about 700, manifests 1000."""
 

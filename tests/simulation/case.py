@@ -71,6 +71,7 @@ class Case:
         self._late = 0.0  # seconds by which a part of the segment may seem late
         self._silence = 0.0  # seconds of the ledger since the last audio
         self._given_up = 0  # samples since the last audio that the ledger says the disk did not take
+        self._timeless = False  # whether only a wall clock that was stepped knows how long ago that was
         self._at = 0  # samples of the tape that have been found
         self._wave_began = {said.wave: said.at for said in reversed(truth.said)}
         # Gaps are whole messages: what that leaves of one is made good in the next.
@@ -84,7 +85,15 @@ class Case:
             last, bridged = self._at - 1, self._silence
             self._segment(segment)
             heard = segment.manifest.samples - segment.manifest.silence
-            self._absence(before, segment, self._at - heard, last, bridged)
+            if heard and not self._timeless:
+                self._absence(before, segment, self._at - heard, last, bridged)
+            elif not heard and (after := segment.manifest.opened_after):
+                # The disk took nothing of it. What the time before it was shows when audio is found again.
+                self._silence += after.seconds
+                self._timeless |= bool(self._outcome.plan.steps) and (
+                    before is None or before.life != segment.life
+                )
+            self._timeless &= not heard
         self._take(self._truth.samples, None)
 
     def _fault(self, text: str, segment: Segment | None = None) -> None:
@@ -194,13 +203,13 @@ class Case:
         since = self._time(segment, start, near) - 1
         until = since + (end - start) / SAMPLE_RATE + 2
         if reason is GapReason.DISCONNECTED:
-            # What was silent on a connection before it was lost is bridged with what came after.
-            is_true = self._unconnected(since, until + self._outcome.plan.idle_after + 1) > 0
+            is_true = self._unconnected(since, until) > 0
         elif reason is GapReason.STALLED:
             is_true = any(began < until and ended > since for began, ended, _ in self._truth.connected)
         elif reason is GapReason.DISK:
             is_true = any(
-                spell.begin < until + 10 and since - 10 < spell.end for spell in self._outcome.plan.full_disk
+                spell.begin < until + 10 + self._outcome.plan.idle_after and since - 10 < spell.end
+                for spell in self._outcome.plan.full_disk
             )
         else:
             is_true = any(talk.lossy for talk in self._truth.programme.talks)
@@ -219,8 +228,8 @@ class Case:
     ) -> None:
         """See that the time before a segment is accounted for, and by what it was.
 
-        `first` is the sample of the tape that it begins with, `last` that with which the one before ended;
-        `bridged` is how much silence stands in the ledger since that.
+        `first` is the sample of the tape that it begins with, `last` that which was found last, less than 0
+        where none was; `bridged` is how much silence stands in the ledger since that.
         """
         opened_after = segment.manifest.opened_after
         begun = before is None or before.life != segment.life
@@ -233,12 +242,15 @@ class Case:
         said = self._of(first)
         bound = 2 * PLACE + said.samples / said.rate + READ_INTERVAL + self._late
         now = self._spoken(first) - _leading(segment) / SAMPLE_RATE
-        if begun or any(self._of(last).at < s.end < said.at for s in self._truth.programme.unwatched):
-            if before and self._outcome.plan.steps:
+        if last < 0:
+            since = self._watched_since(segment.life, now) + bridged
+            bound += RECOVERY
+        elif begun or any(self._of(last).at < s.end < said.at for s in self._truth.programme.unwatched):
+            if self._outcome.plan.steps:
                 return  # how long nobody lived, only the wall clock can tell
-            since = self._spoken(last) + bridged if before else self._watched_since(segment.life, now)
-            bound += RECOVERY + (self._of(last).samples / SAMPLE_RATE if before else 0.0)
-            bound += self._delays[bisect_right(self._firsts, last) - 1] if before else 0.0
+            since = self._spoken(last) + bridged
+            bound += RECOVERY + self._of(last).samples / SAMPLE_RATE
+            bound += self._delays[bisect_right(self._firsts, last) - 1]
         else:
             heard = self._of(last)
             since = heard.spoken + heard.samples / heard.rate + bridged

@@ -180,6 +180,48 @@ def test_a_reconnect_within_the_limit_continues_the_segment_with_silence(away: f
     assert segment.samples == (6 + away) * SAMPLE_RATE
 
 
+@pytest.mark.parametrize(
+    ("silent", "expected"),
+    [
+        (1.0, [(3.0, 11.0, DISCONNECTED)]),
+        (2.0, [(3.0, 2.0, STALLED), (5.0, 10.0, DISCONNECTED)]),
+        (40.0, [(3.0, 40.0, STALLED), (43.0, 10.0, DISCONNECTED)]),
+    ],
+)
+def test_a_connection_that_stood_silent_before_it_was_lost_stalled_for_so_long(
+    silent: float, expected: list[tuple[float, float, GapReason]]
+) -> None:
+    drive = Drive(gap_limit=60.0, idle_after=60.0)
+    drive.connect(0.0)
+    drive.play(audio(3.0), at=1.0)
+    drive.disconnect(4.0 + silent)
+    drive.connect(13.9 + silent)
+    drive.play(audio(3.0, start=24_000), at=14.0 + silent)
+    drive.finish(17.0 + silent)
+
+    assert gaps(drive) == expected
+    assert drive.heard == counter(48_000)
+
+
+def test_a_segment_that_ends_while_nothing_is_heard_tells_a_stall_from_a_loss_too() -> None:
+    drive = Drive(gap_limit=90.0, idle_after=60.0, segment=60)
+    drive.connect(0.0)
+    drive.play(audio(3.0), at=1.0)
+    drive.disconnect(14.0)
+    drive.connect(53.9)
+    drive.play(audio(3.0, start=24_000), at=54.0)
+    drive.finish(57.0)
+
+    first, second = facts(drive)
+    assert first.samples == 29 * SAMPLE_RATE, "the minute ends"
+    assert [(entry.samples / SAMPLE_RATE, entry.reason) for entry in first.ledger] == [
+        (10.0, STALLED),
+        (16.0, DISCONNECTED),
+    ]
+    assert [(entry.samples / SAMPLE_RATE, entry.reason) for entry in second.ledger] == [(24.0, DISCONNECTED)]
+    assert drive.heard == counter(48_000)
+
+
 @pytest.mark.parametrize(("choice", "payload"), [(CodecChoice.ULAW, b"\xfe"), (CodecChoice.AUTO, b"\xff")])
 def test_audio_in_time_continues_the_segment_though_it_is_decided_later(
     choice: CodecChoice, payload: bytes
@@ -311,6 +353,25 @@ def test_a_step_of_the_wall_clock_moves_no_audio_and_makes_no_name_twice(leap: t
     assert gaps(drive) == [(12.0, 2.0, DISCONNECTED)]
     assert drive.heard == counter(192_000)
     assert facts(drive)[-1].ended_at == START + timedelta(seconds=27) + leap
+
+
+def test_a_leap_second_smeared_over_a_day_makes_no_gap_and_no_name_twice() -> None:
+    drive = Drive(segment=3600.0)
+    smear = timedelta(seconds=1) / 24
+    for hour in range(24):
+        began = hour * 3600.0
+        drive.connect(began, utc=START + timedelta(seconds=began) - smear * hour)
+        drive.play(audio(3.0, start=hour * 24_000), at=began + 1.0)
+        drive.disconnect(began + 4.0)
+    drive.finish(began + 5.0)
+
+    assert gaps(drive) == []
+    assert drive.heard == counter(24 * 24_000)
+    assert [segment.opened_after.seconds for segment in facts(drive)[1:] if segment.opened_after] == [
+        pytest.approx(3597.0) for _ in range(23)
+    ]
+    label = START + timedelta(seconds=23 * 3600 + 1) - smear * 23
+    assert abs(facts(drive)[-1].started_at - label) < timedelta(milliseconds=1)
 
 
 def test_a_day_that_ends_is_no_reason_to_lose_a_sample() -> None:
