@@ -87,7 +87,8 @@ def find_range(
     Raises:
         NothingRecorded: nothing.
     """
-    return Range(watch, catalog.layout(watch, start, end), tuple(catalog.segments(watch, start, end)))
+    layout = catalog.layout(watch, start, end, by_labels=True)
+    return Range(watch, layout, tuple(catalog.segments(watch, start, end)))
 
 
 def export(
