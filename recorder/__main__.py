@@ -6,6 +6,7 @@ Exit statuses: 0 done, 1 something failed while running, 2 a mistake in the comm
 3 no daemon answers, 130 interrupted from the keyboard.
 """
 
+import faulthandler
 import json
 import os
 from pathlib import Path
@@ -14,10 +15,11 @@ from typing import Annotated, NoReturn
 import structlog
 import typer
 
-from recorder import __version__, logs
+from recorder import __version__, limits, logs
 from recorder.config import ConfigurationError, Settings, load_settings
 from recorder.listening import status_socket
 from recorder.redaction import Redaction
+from recorder.store_secrets import store_secrets
 from recorder.summary import as_json, problems_as_json, show_settings
 
 OK = 0
@@ -70,8 +72,9 @@ def run(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Record what the watch list names, until SIGTERM or SIGINT; then finish the uploads."""
+    faulthandler.enable()  # where a process hangs that systemd aborts: frames alone, no values
     settings = _load(config)
-    logs.configure_logging(Redaction(settings.credential.secret))
+    logs.configure_logging(Redaction(*settings.secrets, *store_secrets(os.environ)))
     log = structlog.get_logger("recorder")
     if not settings.watches:
         log.info("nothing is watched: %s", settings.nothing_watched, **{logs.FILE: str(settings.watchlist)})
@@ -99,12 +102,28 @@ def check(
         if as_json_lines:
             typer.echo(json.dumps(problems_as_json(error.problems), ensure_ascii=False))
         _refuse(error)
+    redaction = Redaction(*settings.secrets, *store_secrets(os.environ))
     if as_json_lines:
-        typer.echo(json.dumps(as_json(settings), ensure_ascii=False))
+        typer.echo(json.dumps(redaction.value(as_json(settings)), ensure_ascii=False))
     else:
-        show_settings(settings)
+        show_settings(settings, redaction)
     for warning in settings.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        typer.echo(redaction.text(f"warning: {warning}"), err=True)
+
+
+@app.command(epilog="Example: conference-recorder doctor --config recorder.toml")
+def doctor(
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json_lines: Annotated[
+        bool, typer.Option("--json", help="Write the result as JSON, for programs.")
+    ] = False,
+) -> None:
+    """Try all that a recording needs, from the credential to the store, with a remedy for what fails."""
+    from recorder.doctor import examine, report  # noqa: PLC0415 - `check` and `--help` need none of it
+
+    limits.raise_open_files()
+    well = (report.show_json if as_json_lines else report.show)(examine(config, os.environ))
+    raise typer.Exit(OK if well else FAILED)
 
 
 @app.command(epilog="Example: conference-recorder status --config recorder.toml --watch")

@@ -46,7 +46,11 @@ def adoption(old: Settings, new: Settings) -> Adoption:
         adopted += [f"{name}.{key}" for key in changed if key in at_once]
         needs_restart += [f"{name}.{key}" for key in changed if key not in at_once]
         tables[name] = before.model_copy(update={key: getattr(after, key) for key in at_once})
-    needs_restart += [key for key in ("watchlist", "credential") if getattr(old, key) != getattr(new, key)]
+    needs_restart += [
+        key
+        for key in ("watchlist", "credential", "hooks", "hook_keys")
+        if getattr(old, key) != getattr(new, key)
+    ]
     return Adoption(_with(old, tables), tuple(adopted), tuple(needs_restart))
 
 

@@ -18,6 +18,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from recorder import __version__, limits, logs, steering
+from recorder.aftermath import say_recovered
 from recorder.claim import SpoolInUse
 from recorder.clock import Clock
 from recorder.conference import Conference
@@ -25,6 +26,8 @@ from recorder.config import Settings
 from recorder.connection import Connector
 from recorder.core.recording import Recording, RecordingSettings
 from recorder.core.segmenter import Identity
+from recorder.hooks.hooks import Hooks
+from recorder.hooks.opening import open_hooks
 from recorder.journal import Journal
 from recorder.lifecycle import Lifecycle
 from recorder.notify import Notifier
@@ -43,7 +46,7 @@ from recorder.watchlist import Watch
 from recorder.websocket import WebSocketConnector
 from recorder.writer import SegmentWriter
 from storage.errors import StoreError
-from storage.manifest import WatchFacts
+from storage.manifest import SegmentManifest, WatchFacts
 from storage.store import ObjectStore
 
 DISK_THREADS: Final = 8
@@ -84,6 +87,7 @@ class Ports:
         network: what talks to the store.
         numbers: for the names of segments; never the same one twice, in any life of the daemon.
         chance: random numbers from 0 to 1, by which waiting is spread.
+        hooks: who is told of what happens; None for nobody.
     """
 
     clock: Clock
@@ -95,6 +99,7 @@ class Ports:
     network: Offload
     numbers: Iterator[int]
     chance: Callable[[], float] = random.random
+    hooks: Hooks | None = None
 
 
 def _ports(settings: Settings) -> Ports:
@@ -109,6 +114,7 @@ def _ports(settings: Settings) -> Ports:
         syncing=DiskThreads(1),
         network=NetworkThreads(PARALLEL),
         # A random beginning keeps names unique for good, even if the clock is set back and the spool empty.
+        hooks=open_hooks(settings.hooks, settings.hook_keys, os.environ, clock),
         numbers=itertools.count(secrets.randbelow(10**9) * 10**6),
     )
 
@@ -125,6 +131,7 @@ class Daemon:
         self._settings = settings
         self._ports = ports
         self._rate = Rate(settings.connect_rate)
+        self._hooks = ports.hooks or Hooks((), ports.clock)
         self._spool = Spool(settings.recording.spool, settings.recording.format, ports.clock.utc)
         self._uploader = Uploader(
             self._spool,
@@ -133,6 +140,7 @@ class Daemon:
             disk=ports.disk,
             network=ports.network,
             chance=ports.chance,
+            on_uploaded=self._hooks.uploaded,
         )
         self._notifier = notifier or Notifier({})
         self._lifecycle = Lifecycle(self._notifier)
@@ -148,6 +156,8 @@ class Daemon:
         self._overview = Overview(
             settings, self._lifecycle, ports.clock, self._uploader, self._reserve, self._room
         )
+
+        self._overview.hooks = self._hooks.outcomes
 
     def close(self) -> None:
         """Let go of the disk, the spool and the store's sockets."""
@@ -216,6 +226,7 @@ class Daemon:
             uploading.start_soon(self._uploader.run)
             uploading.start_soon(self._sync_regularly)
             uploading.start_soon(self._room.run)
+            uploading.start_soon(self._hooks.run)
             async with anyio.create_task_group() as watching:
                 supervisor = Supervisor(watching, self._record, self._open_journal, self._ports.chance)
                 self._overview.supervisor = supervisor
@@ -225,6 +236,7 @@ class Daemon:
             self._room.say_missed()
             uploading.start_soon(_then_cancel, hurried, uploading.cancel_scope)
             await self._drain(deadline)
+            await self._hooks.finish()
             uploading.cancel_scope.cancel()
         await self._ports.disk(self._spool.stop)
         _log.info("stopped", waiting=self._uploader.waiting)
@@ -251,7 +263,7 @@ class Daemon:
                     )
 
     def _open_journal(self, watch: Watch) -> Journal:
-        return Journal(watch, self._ports.clock, self._settings.recording.idle_after)
+        return Journal(watch, self._ports.clock, self._settings.recording.idle_after, self._hooks.blocked)
 
     async def _record(self, watch: Watch, journal: Journal) -> None:
         """Record one watch until cancelled."""
@@ -276,28 +288,21 @@ class Daemon:
             rate=self._rate,
             disk=self._ports.disk,
             sealing=self._ports.sealing,
-            on_sealed=lambda manifest: self._uploader.add(self._spool.segment(manifest)),
+            on_sealed=self._sealed,
             chance=self._ports.chance,
             journal=journal,
         ).run()
 
+    def _sealed(self, manifest: SegmentManifest) -> None:
+        self._uploader.add(self._spool.segment(manifest))
+        self._hooks.sealed(manifest)
+
     async def _recover(self) -> None:
         """Bring what the run before left behind into order, and say what was found."""
         recovery = await self._ports.disk(self._spool.recover)
+        say_recovered(recovery)
         for manifest in recovery.recovered:
-            _log.warning(
-                "segment recovered: the recorder died while it was open",
-                **{logs.SEGMENT: manifest.name.stem, logs.SAMPLES: manifest.samples},
-            )
-        for error in recovery.postponed:
-            _log.error(
-                "a segment cannot be recovered now; the next start tries again", **{logs.ERROR: str(error)}
-            )
-        for path in recovery.quarantined:
-            _log.error(
-                "file set aside: it is no segment, or too little of one; a person must look at it",
-                **{logs.FILE: str(path)},
-            )
+            self._hooks.sealed(manifest)
 
     async def _drain(self, deadline: float) -> None:
         """Upload what is sealed; what the deadline leaves is uploaded after the next start."""

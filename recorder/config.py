@@ -24,6 +24,7 @@ from pydantic import (
 
 from recorder.core.media import CodecChoice, Encapsulation
 from recorder.credential import Credential, credentials_in_file, load_credential
+from recorder.hooks.settings import HookSettings, load_keys
 from recorder.limits import too_few_files
 from recorder.listening import MetricsSettings, StatusSettings
 from recorder.problems import ConfigurationError, Problem, explain, layout
@@ -167,6 +168,7 @@ class _File(Table):
     storage: StorageSettings
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     status: StatusSettings = Field(default_factory=StatusSettings)
+    hooks: list[HookSettings] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +180,7 @@ class Settings:
         watchlist: the file of the watch list, which may change while the daemon runs.
         watches: what that file says now, or the share of it that is this instance's.
         warnings: what is allowed but probably not meant.
+        hook_keys: what posts of hooks are signed with, by name.
     """
 
     path: Path
@@ -190,6 +193,13 @@ class Settings:
     warnings: tuple[Problem, ...] = ()
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     status: StatusSettings = field(default_factory=StatusSettings)
+    hooks: tuple[HookSettings, ...] = ()
+    hook_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no text may hold. In the URL of a hook there often is one."""
+        return (self.credential.secret, *self.hook_keys.values(), *(h.url for h in self.hooks if h.url))
 
     @property
     def watch_defaults(self) -> WatchDefaults:
@@ -218,12 +228,15 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     """
     problems: list[Problem] = []
     file, watches, credential = None, None, None
+    keys: Mapping[str, str] = {}
     try:
         source = TomlSource.read(path)
     except ConfigurationError as error:
         problems += error.problems
     else:
         file, watches, found = _read_tables(source, path.parent)
+        problems += found
+        keys, found = load_keys(file.hooks if file else (), environ, source)
         problems += found
     try:
         credential = load_credential(environ)
@@ -242,6 +255,8 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
         warnings=tuple(_warnings(source, file, watches)),
         metrics=file.metrics,
         status=file.status,
+        hooks=tuple(file.hooks),
+        hook_keys=keys,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from recorder.segment import SealedSegment
 from storage import deadline
 from storage.errors import ObjectNotFound, StoreError, StoreUnavailable
+from storage.manifest import SegmentManifest
 from storage.store import ObjectStore
 
 MANIFEST_TYPE: Final = "application/json"
@@ -18,8 +19,8 @@ class ReadBackFailed(StoreUnavailable):
     """The store took something, and does not give it back as it was."""
 
 
-def deliver(store: ObjectStore, segment: SealedSegment, limit: float) -> None:
-    """Put a segment into a store and see that it is there, within `limit` seconds.
+def deliver(store: ObjectStore, segment: SealedSegment, limit: float) -> SegmentManifest:
+    """Put a segment into a store and see that it is there, within `limit` seconds; return what it says.
 
     Raises:
         ReadBackFailed: it did not get there whole, though the store took it.
@@ -38,6 +39,7 @@ def deliver(store: ObjectStore, segment: SealedSegment, limit: float) -> None:
             store.hold(name.manifest_key)
         read_back(store, segment.audio_key, manifest.audio.size, manifest.audio.sha256)
         read_back(store, name.manifest_key, len(data), digest)
+    return manifest
 
 
 def probe(store: ObjectStore, recorder: str, limit: float) -> None:

@@ -5,6 +5,7 @@ no file and no bucket.
 """
 
 from asyncio import Future
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -12,7 +13,7 @@ import structlog
 from recorder import logs
 from recorder.clock import Clock
 from recorder.connection import Connection, ConnectionRefused, Setback
-from recorder.core.media import Codec
+from recorder.core.media import SAMPLE_RATE, Codec
 from recorder.core.recording import Recording
 from recorder.state import Condition, Facts, State, condition
 from recorder.tally import Tally
@@ -44,12 +45,18 @@ class Journal:
         connection: the one that stands.
         step_since: since when something is done that must have an end soon, monotonic seconds.
         sealing_since: since when what is closed is being sealed, and nothing of it was yet.
-        unwritten_since: since when audio comes and none of it is given to the disk, as far as was looked.
     """
 
-    def __init__(self, watch: Watch, clock: Clock, idle_after: float = IDLE_AFTER) -> None:
+    def __init__(
+        self,
+        watch: Watch,
+        clock: Clock,
+        idle_after: float = IDLE_AFTER,
+        on_blocked: Callable[[Watch, str], None] = lambda _, __: None,
+    ) -> None:
         self.watch = watch
         self._clock = clock
+        self._on_blocked = on_blocked
         self._idle_after = idle_after
         self._facts = Facts()
         self._repeats = logs.Repeats(REPEAT_INTERVAL)
@@ -63,7 +70,6 @@ class Journal:
         self.step_since: float | None = None
         self._writing: tuple[float, Future[SamplesMissed | None]] | None = None
         self.sealing_since: float | None = None
-        self.unwritten_since: float | None = None
         self._wrote_at = self._unwritten_after = self.since
         bound = {logs.WATCH: str(watch.watch_id)} | ({logs.NAME: watch.name} if watch.name else {})
         self._log = _log.bind(**bound)
@@ -83,14 +89,16 @@ class Journal:
             say.get(state, self._log.info)(
                 "state", **{logs.STATE: state.value, "was": before.state.value}, **because
             )
+            if state is State.BLOCKED:
+                self._on_blocked(self.watch, why)
         return self.condition
 
     def _look_at_writes(self, now: float) -> None:
-        heard_at, wrote_at = self._facts.heard_at, self._wrote_at
-        if heard_at is None or heard_at < wrote_at or now - heard_at > LATELY:
-            self.unwritten_since = None
-        elif self.unwritten_since is None or wrote_at != self._unwritten_after:
-            self.unwritten_since, self._unwritten_after = now, wrote_at
+        facts, wrote_at = self._facts, self._wrote_at
+        if facts.heard_at is None or facts.heard_at < wrote_at or now - facts.heard_at > LATELY:
+            facts.unwritten_since = None
+        elif facts.unwritten_since is None or wrote_at != self._unwritten_after:
+            facts.unwritten_since, self._unwritten_after = now, wrote_at
 
     # The recording, and its stream
 
@@ -174,6 +182,8 @@ class Journal:
         """Silence stands for what was not heard."""
         self.tally.gaps += 1
         self.tally.silence[reason] += samples
+        if reason in (GapReason.STALLED, GapReason.LOST):
+            self._facts.stall(samples / SAMPLE_RATE, self._clock.monotonic())
         self._say_rarely("gap", reason, **{logs.SAMPLES: samples})
 
     # What the disk took of it

@@ -24,6 +24,7 @@ from storage.manifest import GapReason
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX = "conference_recorder_"
 RECONNECTS = ("lost", "not_live", "refused", "throttled", "transient")
+HOOKS = ("taken", "given_up", "failed")
 FAILURES = ("unavailable", "rejected", "timeout", "set_aside", "spool", "error")
 
 
@@ -54,6 +55,10 @@ class _Scrape(Collector):
         yield from self._of_watches()
         yield from self._of_the_spool()
         yield from self._of_uploads(self._totals.uploads)
+        hooks = dict.fromkeys(HOOKS, 0) | dict(self._totals.hooks)
+        failed = hooks.pop("failed")
+        yield _counters("hook_events", "What became of events that hooks were told of.", "outcome", hooks)
+        yield _counter("hook_failures", "Attempts to tell a hook that came to nothing.", failed)
 
     def _of_watches(self) -> Iterator[Metric]:
         tally = self._totals.tally

@@ -4,7 +4,7 @@ Knows the parts, and not who asks.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from datetime import datetime, timedelta
 
@@ -41,6 +41,7 @@ class Overview:
         surveyed_at: when, monotonic seconds.
         store_problem: why the store did not take what was sent to it to try it; "" if it did.
         patience: after which something counts as stuck.
+        hooks: says what became of events that hooks were told of.
     """
 
     def __init__(  # noqa: PLR0917  the parts
@@ -64,6 +65,7 @@ class Overview:
         self.surveyed_at: float | None = None
         self.store_problem = ""
         self.patience = Patience()
+        self.hooks: Callable[[], Mapping[str, int]] = dict
 
     @property
     def journals(self) -> tuple[Journal, ...]:
@@ -105,6 +107,7 @@ class Overview:
             tally=self.supervisor.tally() if self.supervisor else Tally(),
             uploads=deepcopy(self._uploader.tally),
             given_up=self._room.given_up / SAMPLE_RATE,
+            hooks=self.hooks(),
         )
 
     @property

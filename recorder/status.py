@@ -4,7 +4,7 @@ Seconds everywhere. Knows no part of the daemon, and not how it is asked.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
@@ -120,12 +120,13 @@ class Status(_Said):
 class Totals:
     """What only metrics tell of: what was counted since the start, over all watches that there were.
 
-    `given_up` is in seconds.
+    `given_up` is in seconds, `hooks` in events by what became of them.
     """
 
     tally: Tally
     uploads: UploadTally
     given_up: float
+    hooks: Mapping[str, int] = field(default_factory=dict)
 
 
 def headline(states: Mapping[State, int], spool: SpoolStatus, phase: str, *, away: bool = False) -> str:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from recorder.config import Settings
 from recorder.problems import Problem
+from recorder.redaction import Redaction
 from recorder.values import format_duration
 
 _WIDTH = 240
@@ -21,14 +22,14 @@ _WIDTH = 240
 _UUID_WIDTH = 36
 
 
-def show_settings(settings: Settings) -> None:
+def show_settings(settings: Settings, redaction: Redaction) -> None:
     """Print what would be recorded, and where to, on stdout."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _WIDTH
     facts = Table.grid(padding=(0, 2))
     for name, value in _facts(settings):
-        facts.add_row(name, Text(value))
+        facts.add_row(name, Text(redaction.text(value)))
     console.print(facts)
     if not settings.watches:
         console.print(f"\nNothing would be recorded: {settings.nothing_watched}.")

@@ -24,7 +24,7 @@ from recorder.segment import SealedSegment
 from recorder.spool import Spool
 from recorder.tally import UploadTally
 from storage.errors import ObjectConflict, StoreError, StoreRejected
-from storage.manifest import ManifestError
+from storage.manifest import ManifestError, SegmentManifest
 from storage.store import ObjectStore
 
 UNAVAILABLE: Final = Pace(floor=0.5, base=2.0, cap=60.0)
@@ -64,12 +64,14 @@ class Uploader:
         disk: Offload,
         network: Offload,
         chance: Callable[[], float] = random.random,
+        on_uploaded: Callable[[SegmentManifest], None] = lambda _: None,
     ) -> None:
         self._spool = spool
         self._store = store
         self._clock = clock
         self._disk = disk
         self._network = network
+        self._on_uploaded = on_uploaded
         self._backlog = Backlog(SHARE, chance)
         self._under_way = 0
         self._look_at = 0.0  # monotonic seconds
@@ -174,8 +176,9 @@ class Uploader:
             limit += await self._disk(item.segment.size) / SLOWEST
             self._end_by[item] = started + limit + _GRACE
             with anyio.fail_after(limit + _GRACE):
-                await self._network(deliver, self._store, item.segment, limit)
+                manifest = await self._network(deliver, self._store, item.segment, limit)
             await self._finish(item, self._clock.monotonic() - started)
+            self._on_uploaded(manifest)
         except (ObjectConflict, ManifestError) as error:
             await self._quarantine(item, str(error))
         except StoreRejected as error:

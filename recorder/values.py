@@ -265,6 +265,8 @@ def _writable_folder(path: Path) -> Path:
         ) from None
     if not is_folder:
         raise ValueError(f"{there} is not a folder; name one this user may write to")
+    if not allowed and os.statvfs(there).f_flag & os.ST_RDONLY:
+        raise ValueError(f"the folder {path} is on a file system that is read-only; mount it read-write")
     if not allowed:
         action = "written to" if there == path else f"created: {there} cannot be written to"
         raise ValueError(

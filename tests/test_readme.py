@@ -34,9 +34,18 @@ COMMANDS = [
 INSTALLED = [command for command in COMMANDS if command.startswith(("conference-recorder", "recordings"))]
 LINKING = ("recordings link", "recordings playlist")
 """What a folder does not have."""
+
+
+def commands_below(mark: str) -> list[str]:
+    """Those of the block below such a comment."""
+    _, _, below = README.partition(f"<!-- {mark} -->\n```sh\n")
+    return below.partition("```")[0].splitlines()
+
+
 RUN_ELSEWHERE = [
     "tar xf board.tar && cd conference-* && sha256sum -c SHA256SUMS",  # tests/storage/test_export.py
     "conference-recorder run --config recorder.toml",  # tests/daemon
+    "conference-recorder status --config recorder.toml",  # the same
     "pip install .",  # by the first of the two commands, and CI by the second
     ".venv/bin/python -m tests.bench density --streams 300 --seconds 60",  # a shorter one, below
     ".venv/bin/python -m tests.bench density --streams 300 --seconds 60 --tls",  # in tests/bench
@@ -48,6 +57,12 @@ RUN_ELSEWHERE = [
     ".venv/bin/python -m tests.simulation --hours 2000",  # in tests/simulation
     ".venv/bin/python -m tests.bench restart --streams 2000",  # the same
     ".venv/bin/python -m tests.bench.flac",  # a shorter one, below
+    ".venv/bin/python -m pytest -n0 tests/service/booted.py",  # by hand: it builds and boots a Debian
+    "conference-recorder doctor --config recorder.toml",  # tests/doctor
+    *commands_below("install"),  # in tests/service/booted.py, as they stand there
+    *commands_below("begin"),  # the same
+    *commands_below("upgrade"),  # the same
+    ".venv/bin/python -m tests.bench.verify",  # a smaller one, below
 ]
 
 
@@ -129,6 +144,7 @@ def put_recording(folder: Path, store: ObjectStore) -> None:
 )
 def test_a_command_of_the_readme_works(command: str, place: Path) -> None:
     command = command.replace("s3://recordings/voipbin", (place / "bucket").as_uri())
+    command = command.replace("--since 2d", "--since 2026-11-21")  # two days ago when it was written
     program, *arguments = shlex.split(command)
 
     result = subprocess.run(
@@ -190,6 +206,21 @@ def test_the_benchmark_says_what_flac_saves() -> None:
     shares = [int(share) for share in re.findall(r"(\d+)%", result.stdout)]
     assert len(shares) == 10
     assert max(shares) < 65
+
+
+def test_the_benchmark_says_how_fast_a_bucket_is_verified() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.bench.verify", "--segments", "20", "--watches", "2"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stderr
+    (row,) = (line for line in result.stdout.splitlines() if line.startswith("│"))
+    cells = [cell.strip() for cell in row.strip("│").split("│")]
+    assert (cells[0], cells[-1]) == ("20", "0"), "segments, faults"
 
 
 def test_what_the_readme_points_at_is_there() -> None:

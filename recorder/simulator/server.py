@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 from http import HTTPStatus
 from ssl import SSLContext
 from urllib.parse import urlencode
@@ -184,6 +185,7 @@ def _response(status: int, headers: Mapping[str, str], body: bytes) -> Response:
     fields = Headers(headers)
     fields["Content-Length"] = str(len(body))
     fields["Connection"] = "close"
+    fields["Date"] = formatdate(usegmt=True)
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:  # a proxy's own status

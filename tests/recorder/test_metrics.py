@@ -65,7 +65,9 @@ def scrape() -> str:
     for seconds in (0.05, 0.2, 500.0):
         uploads.uploaded(seconds)
     uploads.failed("unavailable", read_back=True)
-    return exposition(status, Totals(tally, uploads, given_up=2.5)).decode()
+    return exposition(
+        status, Totals(tally, uploads, given_up=2.5, hooks={"taken": 4, "given_up": 1, "failed": 6})
+    ).decode()
 
 
 def test_what_was_counted_is_told_in_the_units_of_prometheus(scrape: str) -> None:
@@ -87,6 +89,9 @@ def test_what_was_counted_is_told_in_the_units_of_prometheus(scrape: str) -> Non
     assert values[prefix + "read_back_failures_total",] == 1
     assert values[prefix + "upload_failures_total", "unavailable"] == 1
     assert values[prefix + "store_away",] == 1
+    assert values[prefix + "hook_events_total", "taken"] == 4
+    assert values[prefix + "hook_events_total", "given_up"] == 1
+    assert values[prefix + "hook_failures_total",] == 6
     assert values["process_resident_memory_bytes",] > 1 << 20
 
 

@@ -1,0 +1,8 @@
+"""Real sockets, and so asyncio."""
+
+import pytest
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
