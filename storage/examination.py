@@ -125,13 +125,12 @@ def read_manifest(store: ObjectStore, name: SegmentName, key: str) -> tuple[Segm
 
 
 def _own(store: ObjectStore, shelf: Shelf, faults: list[Fault]) -> tuple[SegmentManifest | None, str | None]:
-    if not shelf.has_manifest:
-        faults += _without_manifest(shelf)
-        return None, None
     try:
+        # Also where none was listed: a recorder puts it after the audio, and may have done so since.
         return read_manifest(store, shelf.name, shelf.name.manifest_key)
     except NotRead as error:
-        faults.append(error.fault)
+        is_missing = error.fault.kind is FaultKind.MANIFEST_MISSING
+        faults += (is_missing and tuple(_without_manifest(shelf))) or (error.fault,)
         return None, None
 
 

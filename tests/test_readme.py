@@ -144,7 +144,7 @@ def put_recording(folder: Path, store: ObjectStore) -> None:
 )
 def test_a_command_of_the_readme_works(command: str, place: Path) -> None:
     command = command.replace("s3://recordings/voipbin", (place / "bucket").as_uri())
-    command = command.replace("--since 2d", "--since 2026-11-21")  # two days ago when it was written
+    command = command.replace("--since 2d --to 1h", "--since 2026-11-21 --to 2026-11-23")
     program, *arguments = shlex.split(command)
 
     result = subprocess.run(

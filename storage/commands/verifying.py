@@ -47,12 +47,23 @@ _Since = Annotated[
 ]
 
 
+_To = Annotated[
+    datetime | None,
+    typer.Option(
+        "--to",
+        metavar="TIME|AGO",
+        parser=parse_since,
+        help="Not from then on. 1h leaves out what may still be on its way.",
+    ),
+]
+
+
 def verify_recordings(
     context: typer.Context,
     *,
     id_: options.OptionalId = None,
     start: options.From = None,
-    end: options.To = None,
+    end: _To = None,
     since: _Since = None,
     kind: options.Kind = None,
     as_json: options.Json = False,
@@ -73,7 +84,7 @@ def verify_recordings(
     \b
     recordings verify
     recordings verify 1ed12456 --from 2026-11-22 --to 2026-11-23
-    recordings verify --since 2d --json
+    recordings verify --since 2d --to 1h --json
     """  # noqa: D301 -- click reads \b as "do not rewrap"
     if start is not None and since is not None:
         raise typer.BadParameter("--from and --since both say where to begin: give one of them")

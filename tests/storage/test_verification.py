@@ -1,7 +1,7 @@
 """What is wrong with a bucket is found and named; what a recorder makes is no false alarm."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from storage.manifest import (
     format_manifest,
 )
 from storage.names import AudioFormat, WatchId, WatchKind
+from storage.store import ObjectStat
 from storage.verification import verify
 from tests.fakes import MemoryStore
 from tests.recorder.core.drive import DETERMINED
@@ -121,6 +122,19 @@ def test_a_deleted_manifest_is_found_by_its_audio_and_by_the_one_after_it(store:
     assert segments[2].name.stem in report.faults[1].message
     assert account(report).lost == seconds(2)
     assert account(report).not_recorded["idle"] == seconds(60)
+
+
+def test_a_manifest_that_comes_while_its_audio_is_looked_at_is_no_alarm(store: MemoryStore) -> None:
+    class Busy(MemoryStore):
+        def list(self, prefix: str = "") -> Iterator[ObjectStat]:
+            late = good.segments[-1].name.manifest_key
+            yield from (item for item in super().list(prefix) if item.key != late)
+
+    good = good_chain(store)
+    busy = Busy()
+    busy.objects = store.objects
+
+    assert verify(busy, BOARD).is_sound
 
 
 def test_a_segment_that_was_deleted_whole_is_missing_by_the_link(store: MemoryStore) -> None:

@@ -85,6 +85,8 @@ def test_verify_since_some_days_ago_looks_at_those_only(bucket: Path) -> None:
     said = recordings("verify", "--store", bucket.as_uri(), "--since", "1h", "--json").json
 
     assert [watch["segments"] for watch in said["watches"]] == [1]
+    said = recordings("verify", "--store", bucket.as_uri(), "--since", "1h", "--to", "30m", "--json").json
+    assert said["watches"] == []
 
 
 @pytest.mark.usefixtures("chain")
