@@ -45,7 +45,6 @@ from recorder.uploader import PARALLEL, Uploader
 from recorder.watchlist import Watch
 from recorder.websocket import WebSocketConnector
 from recorder.writer import SegmentWriter
-from storage.backends import open_store
 from storage.errors import StoreError
 from storage.manifest import SegmentManifest, WatchFacts
 from storage.store import ObjectStore
@@ -109,12 +108,7 @@ def _ports(settings: Settings) -> Ports:
     return Ports(
         clock=clock,
         connector=WebSocketConnector(settings.voipbin, settings.credential, clock),
-        store=open_store(
-            storage.url,
-            endpoint_url=storage.endpoint_url,
-            region=storage.region,
-            keeping=storage.keeping,
-        ),
+        store=storage.open(),
         disk=DiskThreads(DISK_THREADS),
         sealing=DiskThreads(SEALING_THREADS, hop=1),
         syncing=DiskThreads(1),

@@ -14,8 +14,9 @@ from pydantic import (
 from recorder.problems import shown
 from recorder.table import Table
 from recorder.values import choice
-from storage.backends import check_endpoint_url, check_keeping, check_store_url
+from storage.backends import check_endpoint_url, check_keeping, check_store_url, open_store
 from storage.keeping import Encryption, Keeping, LockMode, check_retain_days, check_storage_class, check_tags
+from storage.store import ObjectStore
 
 
 def _plain_word(text: str) -> str:
@@ -49,6 +50,10 @@ class StorageSettings(Table):
     def keeping(self) -> Keeping:
         """What is asked of the store with every object."""
         return Keeping(**{key.name: getattr(self, key.name) for key in fields(Keeping)})
+
+    def open(self) -> ObjectStore:
+        """The store. Nothing is asked of it yet: see `storage.backends.open_store`."""
+        return open_store(self.url, endpoint_url=self.endpoint_url, region=self.region, keeping=self.keeping)
 
     @model_validator(mode="after")
     def _fits_together(self) -> "StorageSettings":

@@ -8,7 +8,6 @@ import http.client
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -199,12 +198,11 @@ def running(
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
         )
     try:
         yield server
     finally:
-        os.killpg(server.pid, signal.SIGKILL)  # with its children; there is nothing to be kept
+        server.kill()  # it has no children, and there is nothing to be kept
         server.wait()
 
 
