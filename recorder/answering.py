@@ -24,6 +24,8 @@ TIMEOUT: Final = 5.0
 _LONGEST_HEAD: Final = 8192
 _AT_ONCE: Final = 16
 """Clients that are answered at a time."""
+_MISBEHAVIOUR: Final = (anyio.BrokenResourceError, anyio.IncompleteRead, anyio.DelimiterNotFound)
+"""Of clients: they go before they have asked or heard, or ask at too great a length."""
 
 
 class Reply(NamedTuple):
@@ -41,14 +43,16 @@ class AnotherAnswers(OSError):
     """Somebody answers on that local socket already."""
 
 
-async def answer_http(listener: Listener[SocketStream], answers: Mapping[str, Answer]) -> None:
+async def answer_http(
+    listener: Listener[SocketStream], answers: Mapping[str, Answer], patience: float = TIMEOUT
+) -> None:
     """Serve GET requests, by path, until cancelled."""
     limiter = anyio.CapacityLimiter(_AT_ONCE)
 
     async def serve(stream: ByteStream) -> None:
-        with contextlib.suppress(anyio.BrokenResourceError, anyio.EndOfStream, anyio.DelimiterNotFound):
+        with contextlib.suppress(*_MISBEHAVIOUR):
             async with stream, limiter:
-                with anyio.move_on_after(TIMEOUT):
+                with anyio.move_on_after(patience):
                     head = await BufferedByteReceiveStream(stream).receive_until(b"\r\n\r\n", _LONGEST_HEAD)
                     await stream.send(await _reply(head, answers))
 
@@ -79,7 +83,7 @@ async def answer_locally(listener: Listener[SocketStream], answer: Callable[[], 
     limiter = anyio.CapacityLimiter(_AT_ONCE)
 
     async def serve(stream: ByteStream) -> None:
-        with contextlib.suppress(anyio.BrokenResourceError):
+        with contextlib.suppress(*_MISBEHAVIOUR):
             async with stream, limiter:
                 with anyio.move_on_after(TIMEOUT):
                     await stream.send(await answer())
@@ -89,9 +93,9 @@ async def answer_locally(listener: Listener[SocketStream], answer: Callable[[], 
 
 @contextmanager
 def local_listener(path: Path) -> Iterator[socket.socket]:
-    """A listening socket at `path`, for its owner and group alone; gone when the context ends. Blocking.
+    """A listening socket at `path`, for its owner and, as the umask says, its group; gone with the context.
 
-    What a dead daemon left there is taken away.
+    Blocking. What a dead daemon left there is taken away.
 
     Raises:
         AnotherAnswers: somebody answers there.

@@ -13,7 +13,7 @@ import structlog
 from recorder import logs
 from recorder.clock import Clock
 from recorder.connection import Connection, ConnectionRefused, Setback
-from recorder.core.media import Codec
+from recorder.core.media import SAMPLE_RATE, Codec
 from recorder.core.recording import Recording
 from recorder.state import Condition, Facts, State, condition
 from recorder.tally import Tally
@@ -45,7 +45,6 @@ class Journal:
         connection: the one that stands.
         step_since: since when something is done that must have an end soon, monotonic seconds.
         sealing_since: since when what is closed is being sealed, and nothing of it was yet.
-        unwritten_since: since when audio comes and none of it is given to the disk, as far as was looked.
     """
 
     def __init__(
@@ -71,7 +70,6 @@ class Journal:
         self.step_since: float | None = None
         self._writing: tuple[float, Future[SamplesMissed | None]] | None = None
         self.sealing_since: float | None = None
-        self.unwritten_since: float | None = None
         self._wrote_at = self._unwritten_after = self.since
         bound = {logs.WATCH: str(watch.watch_id)} | ({logs.NAME: watch.name} if watch.name else {})
         self._log = _log.bind(**bound)
@@ -96,11 +94,11 @@ class Journal:
         return self.condition
 
     def _look_at_writes(self, now: float) -> None:
-        heard_at, wrote_at = self._facts.heard_at, self._wrote_at
-        if heard_at is None or heard_at < wrote_at or now - heard_at > LATELY:
-            self.unwritten_since = None
-        elif self.unwritten_since is None or wrote_at != self._unwritten_after:
-            self.unwritten_since, self._unwritten_after = now, wrote_at
+        facts, wrote_at = self._facts, self._wrote_at
+        if facts.heard_at is None or facts.heard_at < wrote_at or now - facts.heard_at > LATELY:
+            facts.unwritten_since = None
+        elif facts.unwritten_since is None or wrote_at != self._unwritten_after:
+            facts.unwritten_since, self._unwritten_after = now, wrote_at
 
     # The recording, and its stream
 
@@ -184,6 +182,8 @@ class Journal:
         """Silence stands for what was not heard."""
         self.tally.gaps += 1
         self.tally.silence[reason] += samples
+        if reason in (GapReason.STALLED, GapReason.LOST):
+            self._facts.stall(samples / SAMPLE_RATE, self._clock.monotonic())
         self._say_rarely("gap", reason, **{logs.SAMPLES: samples})
 
     # What the disk took of it

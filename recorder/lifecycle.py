@@ -10,7 +10,7 @@ import anyio
 from recorder import notify
 from recorder.notify import Notifier
 
-_INSIST: Final = 50
+_INSIST: Final = 10
 """Times that what must be told is tried to be told, a tenth of a second apart."""
 
 

@@ -18,6 +18,12 @@ from recorder.connection import Setback
 
 NOT_LIVE_WITHIN = 5.0
 """Seconds. The platform accepts the stream of a conference that nobody has joined, and cuts it after 3 s."""
+STALLED_FADES = 60.0
+"""Seconds in which what was missing in a stream fades to a third."""
+WEIGHED = 35.0
+"""Seconds after which something of what comes must have been written: longer than it may be weighed."""
+MOSTLY = 30.0
+"""Seconds of it that are too many: half of the time, for a minute or so. A pause or two come to less."""
 
 
 class State(StrEnum):
@@ -51,6 +57,9 @@ class Facts:
         heard_at: when audio last came over this connection, None where none has.
         unreadable: why messages of this connection held no audio, "" where none was like that.
         unreadable_at: when the last of those came.
+        stalled: seconds of silence for what a standing connection did not bring; they fade, see `fade`.
+        stalled_at: when that was last counted.
+        unwritten_since: since when audio comes and nothing of it is written, None while something is.
         disk: why the disk does not take audio, "" where it does.
         unsealed: why what is closed cannot be sealed, "" where it can.
         failure: what went wrong in a way nobody expected, "" while it has not.
@@ -63,9 +72,20 @@ class Facts:
     heard_at: float | None = None
     unreadable: str = ""
     unreadable_at: float = -math.inf
+    stalled: float = 0.0
+    stalled_at: float = 0.0
+    unwritten_since: float | None = None
     disk: str = ""
     unsealed: str = ""
     failure: str = ""
+
+    def fade(self, now: float) -> float:
+        """What counts of `stalled` by now: of a minute ago, a third."""
+        return self.stalled * math.exp((self.stalled_at - now) / STALLED_FADES)
+
+    def stall(self, seconds: float, now: float) -> None:
+        """Count that much more."""
+        self.stalled, self.stalled_at = self.fade(now) + seconds, now
 
 
 def condition(facts: Facts, now: float, idle_after: float) -> Condition:
@@ -79,14 +99,18 @@ def condition(facts: Facts, now: float, idle_after: float) -> Condition:
     if facts.heard_at is None and now - facts.connected_at < max(idle_after, NOT_LIVE_WITHIN):
         before = _without_a_connection(facts)
         return Condition(State.CONNECTING) if before.state is State.BLOCKED else before
-    return _with_a_stream(facts, now - idle_after)
+    return _with_a_stream(facts, now, now - idle_after)
 
 
-def _with_a_stream(facts: Facts, lately: float) -> Condition:
+def _with_a_stream(facts: Facts, now: float, lately: float) -> Condition:
     """What a stream comes to that has had the time to bring something, by what it has brought `lately`."""
     if facts.heard_at is not None and facts.heard_at > lately:
         if facts.disk:
             return Condition(State.DEGRADED, f"not recorded: {facts.disk}")
+        if facts.unwritten_since is not None and now - facts.unwritten_since > WEIGHED:
+            return Condition(State.DEGRADED, "messages come, and no audio can be made of them")
+        if facts.fade(now) > MOSTLY:
+            return Condition(State.DEGRADED, "it brings far less audio than time passes: most is silence")
         return Condition(State.RECORDING)
     if facts.unreadable_at > lately:
         return Condition(State.DEGRADED, f"messages come, and hold no audio: {facts.unreadable}")

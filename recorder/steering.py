@@ -158,6 +158,7 @@ class Steering:
 
     async def _adopt_changes(self) -> bool:
         """Read the configuration again; False if it has a mistake, and nothing is changed."""
+        await self._settled()
         try:
             new = await self._disk(load_settings, self._settings.path, dict(os.environ))
         except ConfigurationError as error:

@@ -25,10 +25,12 @@ async def try_store(store: ObjectStore, recorder: str, network: Offload) -> str:
     try:
         with anyio.fail_after(TIMEOUT + 1):
             await network(probe, store, recorder, TIMEOUT)
-    except (StoreError, TimeoutError) as error:
+    except Exception as error:  # noqa: BLE001  whatever it is, recording must not end over it
         problem = str(error) or f"no answer within {TIMEOUT:.0f} s"
+        expected = isinstance(error, StoreError | TimeoutError)
         _log.error(
             "the store does not take what is sent to try it; recording goes on, into the spool",
+            exc_info=not expected,
             **{
                 logs.STORE: store.url,
                 logs.ERROR: problem,

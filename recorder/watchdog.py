@@ -18,7 +18,6 @@ class Patience:
         receive: something has come over a stream, or may have, and was not taken. It is kept meanwhile.
         connect: an attempt to open a stream, or to close it, has no end. Both have limits of their own.
         write: a write has no end. What comes meanwhile is kept for four minutes.
-        unwritten: audio comes, and none of it is given to the disk. Thirty seconds of it may be weighed.
         seal: closed segments are being sealed. Thousands of them may be closed at once.
         upload: beyond the time that an attempt may take, or when the next was due.
     """
@@ -26,7 +25,6 @@ class Patience:
     receive: float = 60.0
     connect: float = 60.0
     write: float = 120.0
-    unwritten: float = 120.0
     seal: float = 900.0
     upload: float = 120.0
 
@@ -52,8 +50,6 @@ def _stuck(journal: Journal, now: float, patience: Patience) -> str:
         return f"a closed segment is being sealed for {patience.seal:.0f} s"
     if _longer(journal.step_since, patience.connect, now):
         return f"a stream is being opened or closed for {patience.connect:.0f} s"
-    if _longer(journal.unwritten_since, patience.unwritten, now):
-        return f"audio comes, and none was given to the disk for {patience.unwritten:.0f} s"
     # While the disk is at it, what comes is kept: then it is the disk that is asked.
     unread_since = journal.connection.unread_since if journal.connection else None
     if journal.writing_since is None and _longer(unread_since, patience.receive, now):

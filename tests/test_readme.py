@@ -37,6 +37,7 @@ def commands_below(mark: str) -> list[str]:
 
 RUN_ELSEWHERE = [
     "conference-recorder run --config recorder.toml",  # tests/daemon
+    "conference-recorder status --config recorder.toml",  # the same
     "pip install .",  # by the first of the two commands, and CI by the second
     ".venv/bin/python -m tests.bench density --streams 300 --seconds 60",  # a shorter one, below
     ".venv/bin/python -m tests.bench density --streams 300 --seconds 60 --tls",  # in tests/bench

@@ -124,6 +124,34 @@ async def test_a_stream_without_audio_in_its_messages_is_no_quiet_one(spool: Spo
     assert "hold no audio" in seen[-1][2]
 
 
+async def test_a_stream_of_which_nothing_can_be_made_is_no_recording(spool: Spool) -> None:
+    async def trickle() -> AsyncIterator[bytes]:
+        while True:
+            await anyio.sleep(0.02)
+            yield b"\1"  # a sample or half of one: nobody can tell
+
+    seen, _ = await course(spool, [trickle], 100)
+
+    assert seen[-1][1] is State.DEGRADED
+    assert "no audio can be made of them" in seen[-1][2]
+    assert list(spool.sealed()) == []
+
+
+@pytest.mark.parametrize(("talks", "pauses", "is_one"), [(12, 6, True), (1, 8, False)])
+async def test_a_stream_with_pauses_is_a_recording_and_one_that_is_mostly_pause_is_not(
+    spool: Spool, talks: int, pauses: int, *, is_one: bool
+) -> None:
+    async def pausing() -> AsyncIterator[bytes]:
+        while True:
+            async for message in talk(Counter(), talks):
+                yield message
+            await anyio.sleep(pauses)
+
+    seen, _ = await course(spool, [pausing], 200)
+
+    assert (State.DEGRADED not in [state for _, state, _ in seen]) is is_one
+
+
 async def test_a_stream_that_brings_nothing_is_connecting_and_then_idle(spool: Spool) -> None:
     seen, _ = await course(spool, [nothing], 60)
 

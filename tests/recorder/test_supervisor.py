@@ -109,3 +109,29 @@ async def test_a_watch_that_fails_unexpectedly_is_begun_again_and_the_others_go_
 
     assert begun[watch(2)] == 1
     assert 10 < begun[watch(1)] < 100, "again and again, but not in a hot loop"
+
+
+async def test_what_was_counted_never_becomes_less() -> None:
+    seen: list[int] = []
+
+    async def record(_: Watch, journal: Journal) -> None:
+        journal.tally.recorded += 8000
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(1)
+            journal.tally.recorded += 100
+
+    async with anyio.create_task_group() as tasks:
+        supervisor = Supervisor(tasks, record, journal)
+        for watches in ((watch(1), watch(2)), (watch(2),), (watch(1),), ()):
+            await supervisor.apply(WatchList(watches))
+            for _ in range(3):
+                await anyio.sleep(0.5)
+                seen.append(supervisor.tally().recorded)
+        assert supervisor.journals == ()
+        tasks.cancel_scope.cancel()
+
+    assert seen == sorted(seen)
+    assert seen[-1] == 3 * 8100
