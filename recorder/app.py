@@ -45,7 +45,6 @@ from recorder.uploader import PARALLEL, Uploader
 from recorder.watchlist import Watch
 from recorder.websocket import WebSocketConnector
 from recorder.writer import SegmentWriter
-from storage.backends import open_store
 from storage.errors import StoreError
 from storage.manifest import SegmentManifest, WatchFacts
 from storage.store import ObjectStore
@@ -109,7 +108,7 @@ def _ports(settings: Settings) -> Ports:
     return Ports(
         clock=clock,
         connector=WebSocketConnector(settings.voipbin, settings.credential, clock),
-        store=open_store(storage.url, endpoint_url=storage.endpoint_url, region=storage.region),
+        store=storage.open(),
         disk=DiskThreads(DISK_THREADS),
         sealing=DiskThreads(SEALING_THREADS, hop=1),
         syncing=DiskThreads(1),
@@ -269,7 +268,9 @@ class Daemon:
     async def _record(self, watch: Watch, journal: Journal) -> None:
         """Record one watch until cancelled."""
         recording = self._settings.recording
-        facts = WatchFacts(kind=watch.watch_id.kind, id=watch.watch_id.id, name=watch.name)
+        facts = WatchFacts(
+            kind=watch.watch_id.kind, id=watch.watch_id.id, name=watch.name, legal_hold=watch.legal_hold
+        )
         before = await self._ports.disk(self._spool.before, watch.watch_id)
         core = Recording(
             Identity(facts, recording.recorder, __version__, watch.encapsulation),

@@ -27,9 +27,10 @@ from recorder.credential import Credential, credentials_in_file, load_credential
 from recorder.hooks.settings import HookSettings, load_keys
 from recorder.limits import too_few_files
 from recorder.listening import MetricsSettings, StatusSettings
-from recorder.problems import ConfigurationError, Problem, explain, layout, shown
+from recorder.problems import ConfigurationError, Problem, explain, layout
 from recorder.redaction import Redaction
 from recorder.shard import Shard
+from recorder.storing import StorageSettings
 from recorder.table import Table
 from recorder.toml_source import TomlSource
 from recorder.values import (
@@ -48,10 +49,10 @@ from recorder.values import (
     server_url,
 )
 from recorder.watchlist import WatchDefaults, WatchList, load_watchlist
-from storage.backends import check_endpoint_url, check_store_url
+from storage.backends import can_hold
 from storage.names import MAX_RECORDER_LENGTH, AudioFormat, check_recorder
 
-__all__ = ["ConfigurationError", "Problem", "Settings", "load_settings"]
+__all__ = ["ConfigurationError", "Problem", "Settings", "StorageSettings", "load_settings"]
 
 PLATFORM_CONNECT_RATE = 17
 """Handshakes a second that VoIPBIN allows a customer, over all that use its keys."""
@@ -79,12 +80,6 @@ def _connect_rate(rate: float) -> float:
             f"{rate} is not a rate; write how many connections may be opened a second, such as 15"
         )
     return rate
-
-
-def _plain_word(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise ValueError(f"{shown(text)} is not a name; write one in printable characters, or remove the key")
-    return text
 
 
 def fit_recorder(host: str, shard: Shard | None = None) -> str:
@@ -164,20 +159,6 @@ class RecordingSettings(Table):
     drain_timeout: Annotated[Duration, between(0, 3600)] = 30.0
 
 
-class StorageSettings(Table):
-    """Where finished segments go. Credentials are found by boto3 itself.
-
-    Attributes:
-        url: `s3://bucket/prefix` or `file:///folder`.
-        endpoint_url: of an S3-compatible server that is not Amazon's.
-        region: of the bucket.
-    """
-
-    url: Annotated[str, AfterValidator(check_store_url)] = Field(examples=["s3://bucket/prefix"])
-    endpoint_url: Annotated[str, AfterValidator(check_endpoint_url)] | None = None
-    region: Annotated[str, AfterValidator(_plain_word)] | None = None
-
-
 class _File(Table):
     """`recorder.toml` as a whole."""
 
@@ -223,7 +204,7 @@ class Settings:
     @property
     def watch_defaults(self) -> WatchDefaults:
         """What holds for watches that say nothing else; to load the watch list again."""
-        return WatchDefaults(self.voipbin.encapsulation, self.voipbin.codec)
+        return _defaults(self.voipbin, self.storage)
 
     @property
     def nothing_watched(self) -> str:
@@ -293,12 +274,16 @@ def _read_tables(source: TomlSource, folder: Path) -> tuple[_File | None, WatchL
     found = sorted(problems.values(), key=lambda problem: problem.line or 0)
     if ("watchlist",) in problems:
         return file, None, found
-    defaults = WatchDefaults(file.voipbin.encapsulation, file.voipbin.codec) if file else WatchDefaults()
+    defaults = _defaults(file.voipbin, file.storage) if file else WatchDefaults()
     shard = file.recording.shard if file else None
     try:
         return file, load_watchlist(folder / source.tables["watchlist"], defaults, shard), found
     except ConfigurationError as error:
         return file, None, [*found, *error.problems]
+
+
+def _defaults(voipbin: VoipbinSettings, storage: StorageSettings) -> WatchDefaults:
+    return WatchDefaults(voipbin.encapsulation, voipbin.codec, can_hold(storage.url))
 
 
 def _warnings(source: TomlSource, file: _File, watches: WatchList) -> Iterator[Problem]:

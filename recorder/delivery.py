@@ -34,6 +34,9 @@ def deliver(store: ObjectStore, segment: SealedSegment, limit: float) -> Segment
     with deadline.within(limit):
         store.put(segment.audio_key, segment.audio, sha256=manifest.audio.sha256, content_type=content_type)
         store.put(name.manifest_key, data, sha256=digest, content_type=MANIFEST_TYPE)
+        if manifest.watch.legal_hold:
+            store.hold(segment.audio_key)
+            store.hold(name.manifest_key)
         read_back(store, segment.audio_key, manifest.audio.size, manifest.audio.sha256)
         read_back(store, name.manifest_key, len(data), digest)
     return manifest

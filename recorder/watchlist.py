@@ -32,6 +32,8 @@ class WatchDefaults:
 
     encapsulation: Encapsulation = Encapsulation.RTP
     codec: CodecChoice = CodecChoice.AUTO
+    can_hold: bool = True
+    """Whether the store may have legal hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,14 @@ class Watch:
         name: for people; None where it has none.
         encapsulation: what the platform is asked for.
         codec: what the payload is taken for.
+        legal_hold: whether nobody may delete what is recorded, until a person lifts that.
     """
 
     watch_id: WatchId
     name: str | None
     encapsulation: Encapsulation
     codec: CodecChoice
+    legal_hold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +149,10 @@ class _Entry(BaseModel):
     name: Annotated[str, AfterValidator(_printable_name)] | None = None
     encapsulation: EncapsulationWord | None = None
     codec: CodecWord | None = None
+    legal_hold: bool = False
 
 
-_ENTRY_KEYS = ("id", "name", "encapsulation", "codec")
+_ENTRY_KEYS = ("id", "name", "encapsulation", "codec", "legal_hold")
 _KNOWN: Layout = {(): tuple(WatchKind), ("conference",): _ENTRY_KEYS, ("call",): _ENTRY_KEYS}
 
 
@@ -189,12 +194,19 @@ class _Reading:
             for key, message in explain(error, _Entry, _KNOWN, path):
                 self._report(key, message)
             return
+        if entry.legal_hold and not self._defaults.can_hold:
+            self._report(
+                (*path, "legal_hold"),
+                "a folder has no legal hold; remove the key, or store in a bucket with Object Lock",
+            )
+            return
         self._watches.append(
             Watch(
                 watch_id=WatchId(kind, entry.id),
                 name=entry.name,
                 encapsulation=entry.encapsulation or self._defaults.encapsulation,
                 codec=entry.codec or self._defaults.codec,
+                legal_hold=entry.legal_hold,
             )
         )
 

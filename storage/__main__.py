@@ -6,7 +6,7 @@ import typer
 
 from storage import report
 from storage.catalog import NothingRecorded
-from storage.commands import exporting, fetching, linking, listing, options
+from storage.commands import deleting, exporting, fetching, linking, listing, options, verifying
 from storage.errors import StoreError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -15,6 +15,8 @@ app.command("fetch")(fetching.fetch_audio)
 app.command("link")(linking.link_segment)
 app.command("playlist")(linking.write_playlist)
 app.command("export")(exporting.export_range)
+app.command("verify")(verifying.verify_recordings)
+app.command("delete")(deleting.delete_audio)
 
 
 @app.callback()
@@ -25,7 +27,7 @@ def _recordings(
     region: options.Region = None,
     config: options.Config = None,
 ) -> None:
-    """Recordings of conferences and calls in a bucket: list them, and get their audio back.
+    """Recordings of conferences and calls in a bucket: list, fetch, verify and delete them.
 
     \b
     recordings list --store s3://bucket/prefix

@@ -1,13 +1,14 @@
 """From a URL to a store: which schemes there are, and what each URL must look like."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from storage.directory import DirectoryStore
+from storage.keeping import Keeping
 from storage.store import ObjectStore
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,254}")
@@ -25,28 +26,53 @@ class _Place:
 
 
 class _Backend(NamedTuple):
-    """What a scheme stands for: whether a URL of it is well formed, and how to open it."""
+    """What a scheme stands for: whether a URL is well formed, how to open it, and if it knows `keeping`."""
 
     check: Callable[[str, _Place], None]
-    open: Callable[[_Place, str | None, str | None], ObjectStore]
+    open: Callable[[_Place, str | None, str | None, Keeping], ObjectStore]
+    keeps: bool
 
 
-def open_store(url: str, *, endpoint_url: str | None = None, region: str | None = None) -> ObjectStore:
+def open_store(
+    url: str, *, endpoint_url: str | None = None, region: str | None = None, keeping: Keeping | None = None
+) -> ObjectStore:
     """Open the store at `url`. Nothing is asked of it yet: a missing bucket shows at the first call.
 
     Args:
         url: `s3://bucket/prefix` or `file:///folder`.
         endpoint_url: of an S3-compatible store; None for Amazon's.
         region: of the bucket; None leaves it to boto3's own chain.
+        keeping: what is asked of the store with every object.
 
     Raises:
-        ValueError: a URL is malformed, with what was expected.
+        ValueError: a URL is malformed, with what was expected; or a folder is asked for what it has not.
         StoreRejected: boto3's own configuration is.
     """
     scheme, place = _split(url)
     if endpoint_url is not None:
         check_endpoint_url(endpoint_url)
-    return _BACKENDS[scheme].open(place, endpoint_url, region)
+    keeping = keeping or Keeping()
+    check_keeping(url, keeping.asked)
+    return _BACKENDS[scheme].open(place, endpoint_url, region, keeping)
+
+
+def can_hold(url: str) -> bool:
+    """Whether stores of this kind know legal hold. Whether this one does, only it can tell.
+
+    Raises:
+        ValueError: it is no store.
+    """
+    return _BACKENDS[_split(url)[0]].keeps
+
+
+def check_keeping(url: str, asked: Collection[str]) -> None:
+    """See that a store at `url` can be asked for that (keys of `[storage]`).
+
+    Raises:
+        ValueError: it cannot, with what to do.
+    """
+    if asked and not can_hold(url):
+        raise ValueError(f"a folder has no {', '.join(asked)}; remove that, or use s3://")
 
 
 def check_store_url(url: str) -> str:
@@ -108,18 +134,20 @@ def _check_file(url: str, place: _Place) -> None:
         raise ValueError(f"{url!r} names no folder: expected file:///folder, with three slashes")
 
 
-def _open_s3(place: _Place, endpoint_url: str | None, region: str | None) -> ObjectStore:
+def _open_s3(place: _Place, endpoint_url: str | None, region: str | None, keeping: Keeping) -> ObjectStore:
     # A third of a second of CPU for boto3, which a check of the URL, `--help` and a folder can do without.
     from storage.s3 import S3Store  # noqa: PLC0415
 
-    return S3Store(place.host, place.path[1:], endpoint_url=endpoint_url, region=region)
+    return S3Store(place.host, place.path[1:], endpoint_url=endpoint_url, region=region, keeping=keeping)
 
 
-def _open_file(place: _Place, _endpoint_url: str | None, _region: str | None) -> ObjectStore:
+def _open_file(
+    place: _Place, _endpoint_url: str | None, _region: str | None, _keeping: Keeping
+) -> ObjectStore:
     return DirectoryStore(Path(place.path))
 
 
 _BACKENDS = {
-    "file": _Backend(_check_file, _open_file),
-    "s3": _Backend(_check_s3, _open_s3),
+    "file": _Backend(_check_file, _open_file, keeps=False),
+    "s3": _Backend(_check_s3, _open_s3, keeps=True),
 }

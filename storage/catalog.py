@@ -17,14 +17,12 @@ from storage.layout import LABEL_TOLERANCE, SAMPLE_RATE, Layout, Problem, to_dur
 from storage.line import lay_out
 from storage.manifest import ManifestError, SegmentManifest, parse_manifest
 from storage.merging import Merge
-from storage.names import MANIFEST_SUFFIX, SegmentName, WatchId, WatchKind
+from storage.names import SegmentName, WatchId, WatchKind
 from storage.objects import Objects
-from storage.prefixes import covering
 from storage.retrieval import FetchResult, fetch
 from storage.seams import SHORTEST, SPREAD, WINDOWS, measure
+from storage.shelves import MAX_SEGMENT, shelve
 from storage.store import ObjectStore
-
-MAX_SEGMENT = timedelta(days=1)
 
 _MAX_MANIFEST = 64 << 20
 """Bytes. A day with a stall every ten seconds makes half a megabyte; beyond this it is not a manifest."""
@@ -82,7 +80,8 @@ class Catalog:
         A manifest that cannot be used is given as a `Problem` at its place; its segment may or may not have
         audio there. None stands for "from the first" and "to the last".
         """
-        for entry in self._read_all(_select(self._names(watch, start, end), start, end)):
+        keys = self._keys(watch, start, end)
+        for entry in self._read_all(keys, _select(list(keys), start, end)):
             if isinstance(entry, Problem):
                 yield entry
             elif _has_audio(entry.manifest, start, end):
@@ -124,12 +123,12 @@ class Catalog:
         Raises:
             StoreError: the store cannot be read.
         """
-        names = self._names(watch, *_wider(start, end, _AROUND))
+        keys = self._keys(watch, *_wider(start, end, _AROUND))
         # A little more on both sides: where labels have moved apart, the instant may lie between them; and
         # what lies around a range shows how far two recorders are apart in it.
-        several = len({name.recorder for name in names}) > 1
+        several = len({name.recorder for name in keys}) > 1
         wider = _wider(start, end, _AROUND if several else LABEL_TOLERANCE)
-        entries = list(self._read_all(_select(names, *wider)))
+        entries = list(self._read_all(keys, _select(list(keys), *wider)))
         problems = tuple(entry for entry in entries if isinstance(entry, Problem))
         read = [entry for entry in entries if isinstance(entry, _Read)]
         lines = _Lines(read, problems)
@@ -167,35 +166,32 @@ class Catalog:
         """
         return fetch(self._store, layout, out, progress, self._folder)
 
-    def _names(self, watch: WatchId, start: datetime | None, end: datetime | None) -> list[SegmentName]:
-        """Names of all segments that began in the range or up to a day before it, and maybe of more."""
-        prefixes = [watch.prefix]
-        if start is not None and end is not None:
-            prefixes = covering(watch, start - MAX_SEGMENT, end)
-        names = []
-        for prefix in prefixes:
-            for item in self._store.list(prefix):
-                if item.key.endswith(MANIFEST_SUFFIX):
-                    try:
-                        names.append(SegmentName.from_key(item.key))
-                    except ValueError:  # somebody else's object
-                        continue
-        return sorted(names, key=lambda name: (name.started_at, name.recorder, name.number))
+    def _keys(self, watch: WatchId, start: datetime | None, end: datetime | None) -> dict[SegmentName, str]:
+        """Of all segments that began in the range or up to a day before it, the key of what stands for each.
 
-    def _read_all(self, names: Iterable[SegmentName]) -> "Iterator[_Read | Problem]":
+        It is the last tombstone of those that have one, and the manifest of the others. There may be more.
+        """
+        shelves = shelve(self._store, watch, start, end)
+        return {name: shelf.standing_key for name, shelf in shelves.segments.items() if shelf.is_known}
+
+    def _read_all(
+        self, keys: Mapping[SegmentName, str], names: Iterable[SegmentName]
+    ) -> "Iterator[_Read | Problem]":
         """Read manifests, in order, a few at a time and a few ahead."""
-        return ahead(self._read, names, threads=_READERS, name="manifest")
+        return ahead(lambda name: self._read(name, keys[name]), names, threads=_READERS, name="manifest")
 
-    def _read(self, name: SegmentName) -> "_Read | Problem":
+    def _read(self, name: SegmentName, key: str) -> "_Read | Problem":
         try:
-            data = read_manifest(self._store, name)
+            data = read_manifest(self._store, key)
             manifest = parse_manifest(data)
             _check(manifest, name)
         except ObjectNotFound:
-            return Problem(name, name.manifest_key, "the manifest was deleted a moment ago")
+            return Problem(name, key, "the manifest was deleted a moment ago")
         except (ManifestError, ValueError) as error:
-            return Problem(name, name.manifest_key, f"the manifest is damaged: {error}")
-        return _Read(manifest, hashlib.sha256(data).hexdigest())
+            return Problem(name, key, f"the manifest is damaged: {error}")
+        # The one after it knows it by the manifest that the recorder sealed.
+        sha256 = manifest.erased.manifest if manifest.erased else hashlib.sha256(data).hexdigest()
+        return _Read(manifest, sha256)
 
 
 class _Lines:
@@ -236,13 +232,13 @@ class _Read(NamedTuple):
     sha256: str
 
 
-def read_manifest(store: ObjectStore, name: SegmentName) -> bytes:
-    """The JSON of a manifest as it is in the store.
+def read_manifest(store: ObjectStore, key: str) -> bytes:
+    """The JSON of a manifest or tombstone as it is in the store.
 
     Raises:
         ObjectNotFound: there is none.
     """
-    with store.open(name.manifest_key, length=_MAX_MANIFEST) as stream:
+    with store.open(key, length=_MAX_MANIFEST) as stream:
         return stream.read()
 
 

@@ -134,6 +134,9 @@ def _segments(certified: Sequence[Certified]) -> Iterator[str]:
         if not each.intact:
             yield f"  recorded as  {segment.audio.sha256}"
         yield f"  manifest     {each.manifest_sha256}"
+        for erasure in segment.erased.erasures if segment.erased else ():
+            span, who = f"samples {erasure.start} to {erasure.stop} (not included)", printable(erasure.who)
+            yield f"  erased       {span}, by {who}, {iso(erasure.at)}: {printable(erasure.why)}"
         yield f"  previous     {_previous(segment.previous, stems)}"
 
 

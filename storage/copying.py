@@ -84,9 +84,9 @@ def _copy(
             content_type = segment.audio_format.content_type
             target.put(key, part, sha256=audio.sha256, content_type=content_type)
             part.unlink()
-        key = name.manifest_key
-        data = read_manifest(store, name)
-        target.put(key, data, sha256=sha256(data).hexdigest(), content_type="application/json")
+        for key in dict.fromkeys((segment.key, name.manifest_key)):  # a tombstone before what it stands for
+            data = read_manifest(store, key)
+            target.put(key, data, sha256=sha256(data).hexdigest(), content_type="application/json")
     except Unusable as error:
         return Problem(name, key, str(error))
     except ObjectNotFound:

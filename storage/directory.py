@@ -133,6 +133,14 @@ class DirectoryStore:
         check_expiry(expires)
         raise NotOffered(f"link {path}: a folder has no links that expire; give the file itself")
 
+    def hold(self, key: str) -> None:
+        """See `ObjectStore`. In a folder nothing keeps the owner from deleting.
+
+        Raises:
+            NotOffered: always.
+        """
+        raise NotOffered(f"hold {self._path(key)}: a folder has no legal hold; use a bucket with Object Lock")
+
     def close(self) -> None:
         """See `ObjectStore`. Nothing is held between calls."""
 

@@ -26,7 +26,7 @@ from storage.certificate import Certified, format_certificate, format_sums
 from storage.errors import ObjectNotFound
 from storage.layout import Layout, Problem
 from storage.manifest import SegmentManifest
-from storage.names import SegmentName, WatchId
+from storage.names import MANIFEST_SUFFIX, SegmentName, WatchId
 from storage.store import ObjectStore
 
 CERTIFICATE = "CERTIFICATE.txt"
@@ -142,11 +142,13 @@ class _Packing:
     def segment(self, segment: SegmentManifest) -> None:
         """Add a segment: its manifest, and its audio as it is."""
         name, audio = segment.name, segment.audio
-        manifest_sha256 = self._object(name, name.manifest_key, segment.ended_at)
+        manifest_sha256 = self._object(name.manifest_key, segment.ended_at)
         if manifest_sha256 is None:
             self._report(name, name.manifest_key, "the manifest was deleted a moment ago")
             return
-        found = self._object(name, audio.key, segment.ended_at, audio.sha256)
+        if segment.erased:
+            self._object(segment.key, segment.ended_at)
+        found = self._object(audio.key, segment.ended_at, audio.sha256)
         if found is None:
             self._report(name, audio.key, "the audio is not in the store")
         elif found != audio.sha256:
@@ -157,16 +159,16 @@ class _Packing:
         """Add what there is of a segment whose manifest cannot be used, as it is."""
         self.problems.append(problem)
         for key in problem.name.keys:
-            self._object(problem.name, key, problem.name.started_at)
+            self._object(key, problem.name.started_at)
 
     def text(self, path: str, content: bytes, at: datetime) -> None:
         """Add a file of ours."""
         self.digests[path] = hashlib.sha256(content).hexdigest()
         self._archive.add(f"{self._folder}/{path}", io.BytesIO(content), len(content), at)
 
-    def _object(self, name: SegmentName, key: str, at: datetime, recorded: str | None = None) -> str | None:
+    def _object(self, key: str, at: datetime, recorded: str | None = None) -> str | None:
         """Add an object, and give its SHA-256; None where it is not there."""
-        is_audio = key != name.manifest_key
+        is_audio = not key.endswith(MANIFEST_SUFFIX)
         try:
             with _copied(self._store, key, self._progress if is_audio else lambda _: None) as (file, sha256):
                 size = file.seek(0, io.SEEK_END)

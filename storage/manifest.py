@@ -41,6 +41,8 @@ class GapReason(StrEnum):
     """Sequence numbers show that packets did not arrive."""
     DISK = "disk"
     """The disk of the recorder did not take them, or had to give them up for what came later."""
+    ERASED = "erased"
+    """Somebody had them erased from the bucket; the tombstone says who, when and why."""
 
 
 class OpenedAfterReason(StrEnum):
@@ -87,11 +89,12 @@ class _Record(BaseModel):
 
 
 class WatchFacts(_Record):
-    """What was watched, and its name for people, if it has one."""
+    """What was watched, its name for people, if it has one, and whether it is on legal hold."""
 
     kind: WatchKind
     id: str
     name: str | None = None
+    legal_hold: bool = False
 
     @property
     def watch_id(self) -> WatchId:
@@ -166,6 +169,28 @@ class Audio(_Record):
     pcm_sha256: Sha256 | None = None
 
 
+class Erasure(_Record):
+    """Samples `start` to `stop` (not included) of a segment were erased: by whom, when and why."""
+
+    who: str
+    at: Instant
+    why: str
+    start: NonNegativeInt
+    stop: PositiveInt
+
+
+class Tombstone(_Record):
+    """What makes a manifest stand for one that the recorder sealed, since audio of it was erased.
+
+    `manifest` is the SHA-256 (hex) of the JSON of that one, by which the one after it knows it. `seal` is
+    that of this manifest's JSON with zeros in its place.
+    """
+
+    manifest: Sha256
+    erasures: tuple[Erasure, ...] = Field(min_length=1)
+    seal: Sha256 = "0" * 64
+
+
 class SegmentFacts(_Record):
     """All that is known of a segment before its file is closed.
 
@@ -226,13 +251,21 @@ class SegmentManifest(SegmentFacts):
 
     `previous` is the SHA-256 (hex) of the JSON of the manifest before this one, null at the start of a chain.
     `replaces` is that of the manifest that this segment had before its audio was given up, by which the one
-    after it knows it; null where it has all that was recorded.
+    after it knows it; null where it has all that was recorded. `erased` is there in a tombstone only.
     """
 
     audio: Audio
     levels: Levels
     previous: Sha256 | None = None
     replaces: Sha256 | None = None
+    erased: Tombstone | None = None
+
+    @property
+    def key(self) -> str:
+        """The object key of this manifest, or of this tombstone."""
+        if self.erased is None:
+            return self.name.manifest_key
+        return self.name.tombstone_key(SegmentName.from_erasure_key(self.audio.key)[1])
 
     @property
     def audio_format(self) -> AudioFormat:

@@ -46,6 +46,16 @@ class AudioFormat(StrEnum):
         return f"audio/{self.value}"
 
 
+_ERASED = re.compile(
+    rf"""
+    (?P<stem> {_STEM.pattern} )
+    \.erased-(?P<erasure> [1-9]\d{{0,5}} )   # counts the erasures of this segment
+    (?: {re.escape(MANIFEST_SUFFIX)}   # a tombstone
+      | \.[0-9a-f]{{16}}{re.escape(AudioFormat.FLAC.suffix)} )  # or what is left of the audio
+    """,
+    re.VERBOSE | re.ASCII,
+)
+
 _SUFFIXES = (MANIFEST_SUFFIX, *(audio_format.suffix for audio_format in AudioFormat))
 
 
@@ -152,12 +162,41 @@ class SegmentName:
         for audio_format in AudioFormat:
             if audio_key == self.audio_key_as(audio_format):
                 return audio_format
+        if audio_key.endswith(AudioFormat.FLAC.suffix) and self._is_of_erasure(audio_key):
+            return AudioFormat.FLAC
         raise ValueError(f"{audio_key!r} is not the key of audio of {self.stem}")
 
     @property
     def manifest_key(self) -> str:
         """The object key of the manifest, below the store's own prefix."""
         return self._key(MANIFEST_SUFFIX)
+
+    def tombstone_key(self, erasure: int) -> str:
+        """The object key of the manifest that stands for this segment since its `erasure`-th erasure."""
+        return self._key(f".erased-{erasure}{MANIFEST_SUFFIX}")
+
+    def erased_audio_key(self, erasure: int, sha256: str) -> str:
+        """The object key of what the `erasure`-th erasure left of the audio: a FLAC of this SHA-256 (hex)."""
+        return self._key(f".erased-{erasure}.{sha256[:16]}{AudioFormat.FLAC.suffix}")
+
+    @classmethod
+    def from_erasure_key(cls, key: str) -> tuple[Self, int]:
+        """Read the key of a tombstone or of what an erasure left; give the segment's name and which erasure.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        folders, _, file = key.rpartition("/")
+        if match := _ERASED.fullmatch(file):
+            name = cls.from_key(f"{folders}/{match['stem']}{MANIFEST_SUFFIX}")
+            return name, int(match["erasure"])
+        raise ValueError(f"{key!r} is not the key of what an erasure left")
+
+    def _is_of_erasure(self, key: str) -> bool:
+        try:
+            return self.from_erasure_key(key)[0] == self
+        except ValueError:
+            return False
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -2,11 +2,12 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from storage.backends import open_store
+from storage.keeping import Keeping
 from storage.store import ObjectStore
 
 
@@ -17,6 +18,7 @@ class Place:
     store: str | None = None
     endpoint_url: str | None = None
     region: str | None = None
+    keeping: Keeping = field(default_factory=Keeping)
 
     @classmethod
     def of_file(cls, path: Path) -> Self:
@@ -31,10 +33,13 @@ class Place:
             raise ValueError(f"{path} cannot be read: {error}") from None
         if not isinstance(table, dict) or not isinstance(table.get("url"), str):
             raise ValueError(f"{path} has no table [storage] with a url")  # noqa: TRY004  the file is wrong
-        values = [table.get(key) for key in ("url", "endpoint_url", "region")]
-        if not all(value is None or isinstance(value, str) for value in values):
+        url, endpoint_url, region = (table.get(key) for key in ("url", "endpoint_url", "region"))
+        if not all(value is None or isinstance(value, str) for value in (url, endpoint_url, region)):
             raise ValueError(f"{path}: url, endpoint_url and region of [storage] are strings")
-        return cls(*values)
+        try:
+            return cls(url, endpoint_url, region, Keeping.of_table(table))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
 
     @classmethod
     def of_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -44,7 +49,11 @@ class Place:
     def over(self, other: "Place") -> "Place":
         """This, completed by `other`."""
         return Place(
-            self.store or other.store, self.endpoint_url or other.endpoint_url, self.region or other.region
+            self.store or other.store,
+            self.endpoint_url or other.endpoint_url,
+            self.region or other.region,
+            # What a file says of its own store is not meant for another.
+            self.keeping if self.store or self.keeping.asked else other.keeping,
         )
 
     def open(self) -> ObjectStore:
@@ -55,4 +64,6 @@ class Place:
         """
         if self.store is None:
             raise ValueError("which store? Give --store URL or --config FILE, or set RECORDINGS_STORE")
-        return open_store(self.store, endpoint_url=self.endpoint_url, region=self.region)
+        return open_store(
+            self.store, endpoint_url=self.endpoint_url, region=self.region, keeping=self.keeping
+        )

@@ -9,7 +9,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,7 +20,9 @@ from botocore.config import Config
 
 from storage import deadline
 from storage.errors import ObjectConflict, ObjectNotFound, StoreRejected, StoreUnavailable
+from storage.keeping import Keeping
 from storage.s3errors import RangeUnsatisfiable, TakenAlready, UnknownCondition, translated
+from storage.s3keeping import S3Keeping
 from storage.s3session import Session
 from storage.store import ObjectStat, check_expiry, check_key
 from storage.streams import RangeReader, open_source
@@ -53,6 +55,7 @@ class S3Store:
         access_key: with `secret_key`, credentials; None leaves them to boto3's own chain.
         secret_key: see above.
         ca_file: certificates to trust instead of the system's; None leaves it to boto3 and `AWS_CA_BUNDLE`.
+        keeping: what is asked of the store with every object that is put.
 
     Raises:
         StoreRejected: no client can be made of that: an endpoint that is no URL, an unknown profile ...
@@ -68,6 +71,7 @@ class S3Store:
         access_key: str | None = None,
         secret_key: str | None = None,
         ca_file: Path | None = None,
+        keeping: Keeping | None = None,
     ) -> None:
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
@@ -99,6 +103,7 @@ class S3Store:
                 connections=CONNECTIONS,
                 url=self._client.meta.endpoint_url,
             )
+        self._keeping = S3Keeping(self._client, bucket, keeping or Keeping())
         self._client.meta.events.register("before-send.s3", self._session.answer)
 
     @property
@@ -109,6 +114,20 @@ class S3Store:
     def put(self, key: str, source: Path | bytes, *, sha256: str, content_type: str) -> None:
         """See `ObjectStore`."""
         check_key(key)
+
+        def errors(operation: str) -> AbstractContextManager[None]:
+            return self._errors(operation, key)
+
+        self._keeping.check_before(errors)
+        self._put_if_free(key, source, sha256, content_type)
+        self._keeping.check_after(self._at(key), errors)
+
+    def hold(self, key: str) -> None:
+        """See `ObjectStore`."""
+        check_key(key)
+        self._keeping.hold(self._at(key), lambda operation: self._errors(operation, key))
+
+    def _put_if_free(self, key: str, source: Path | bytes, sha256: str, content_type: str) -> None:
         with open_source(source) as content:
             arguments = self._put_arguments(key, content, sha256, content_type)
             size = content.tell()
@@ -125,8 +144,9 @@ class S3Store:
                         f"put {self._describe(key)}: the key is taken, but by no object: is it a folder?"
                     ) from None
             except UnknownCondition:
-                self.conditional_put = False
+                # It may be something else that is not known: then this is refused as well.
                 self._put(key, content, arguments, conditional=False)
+                self.conditional_put = False
             if self.conditional_put is None:
                 self.conditional_put = self._refuses_to_overwrite(key, content, arguments)
 
@@ -144,12 +164,13 @@ class S3Store:
             "ContentMD5": base64.b64encode(md5.digest()).decode(),
             "ChecksumSHA256": base64.b64encode(ours.digest()).decode(),
             "Metadata": {"sha256": sha256},
+            **self._keeping.arguments(),
         }
 
     def _put(self, key: str, content: BinaryIO, arguments: dict[str, Any], *, conditional: bool) -> None:
         content.seek(0)
         condition = {"IfNoneMatch": "*"} if conditional else {}
-        with self._errors("put", key):
+        with self._errors("put", key, self._keeping.note):
             self._client.put_object(**self._at(key), Body=content, **arguments, **condition)
 
     def _refuses_to_overwrite(self, key: str, content: BinaryIO, arguments: dict[str, Any]) -> bool:
@@ -262,11 +283,11 @@ class S3Store:
         return f"{self.url}/{key}"
 
     @contextmanager
-    def _errors(self, operation: str, key: str) -> Iterator[None]:
+    def _errors(self, operation: str, key: str, note: str = "") -> Iterator[None]:
         place = self._describe(key)
         deadline.check(f"{operation} {place}")
         try:
-            with translated(operation, place):
+            with translated(operation, place, note):
                 yield
         finally:
             # A connection that was cut looks like one that the store has closed, and half a head of an answer

@@ -52,6 +52,13 @@ _CODES: dict[str, _Outcome] = {
     "AuthorizationHeaderMalformed": (StoreRejected, _REGION),
     "IllegalLocationConstraintException": (StoreRejected, _REGION),
     "InvalidObjectState": (StoreRejected, "the object is in an archive: have the store restore it first"),
+    "InvalidStorageClass": (StoreRejected, "the store has no such class: correct `storage_class`"),
+    "ObjectLockConfigurationNotFoundError": (
+        StoreRejected,
+        "the bucket has no Object Lock: create one that has, or remove `object_lock` and `legal_hold`",
+    ),
+    "KMS.NotFoundException": (StoreRejected, "there is no such key: correct `kms_key_id`"),
+    "KMS.DisabledException": (StoreRejected, "the key is disabled: enable it, or correct `kms_key_id`"),
     "EntityTooLarge": (StoreRejected, "the store takes no object of that size: choose shorter segments"),
     "NoSuchKey": (ObjectNotFound, "there is no such object"),
     "PreconditionFailed": (TakenAlready, "the key is taken"),
@@ -69,6 +76,9 @@ _CODES: dict[str, _Outcome] = {
     "XMinioStorageFull": (StoreUnavailable, "the store is full"),
 }
 """By error code: Amazon's documented ones, and those seen of other stores."""
+
+_VAGUE = frozenset({"NotImplemented", "AccessDenied"})
+"""Codes that do not tell what of a request is meant."""
 
 _STATUSES: dict[int, _Outcome] = {
     HTTPStatus.MOVED_PERMANENTLY: (StoreRejected, _REGION),
@@ -127,13 +137,17 @@ _NO_ANSWER: tuple[tuple[type[Exception], type[StoreError], str], ...] = (
 
 
 @contextmanager
-def translated(operation: str, place: str) -> Iterator[None]:
-    """Turn what botocore raises inside into a `StoreError` that names `operation` and `place`."""
+def translated(operation: str, place: str, note: str = "") -> Iterator[None]:
+    """Turn what botocore raises inside into a `StoreError` that names `operation` and `place`.
+
+    `note` is added to a refusal of which the store does not say enough to know why.
+    """
     try:
         yield
     except boto.ClientError as error:
         kind, why = _answered(dict(error.response), operation)
-        raise kind(f"{operation} {place}: {why}") from None
+        said = error.response.get("Error", {}).get("Code") in _CODES.keys() - _VAGUE
+        raise kind(f"{operation} {place}: {why}{'' if said else note}") from None
     except tuple(of for of, _, _ in _NO_ANSWER) as error:
         kind, hint = next((kind, hint) for of, kind, hint in _NO_ANSWER if isinstance(error, of))
         raise kind(f"{operation} {place}: {_cause(error)}: {hint}") from error

@@ -94,6 +94,14 @@ class ObjectStore(Protocol):
             ValueError: `expires` is less than a second, or more than `LONGEST_LINK`.
         """
 
+    def hold(self, key: str) -> None:
+        """See that an object cannot be deleted, by whomever, until somebody lifts that hold (a legal hold).
+
+        Raises:
+            NotOffered: no store of this kind can.
+            StoreRejected: this one cannot.
+        """
+
     def close(self) -> None:
         """Give back connections. No other method is called afterwards."""
 

@@ -27,6 +27,7 @@ class MemoryStore:
         failure: raised by every call while it is set; an outage, or a refusal.
         failures: raised by every call for a key, by key.
         read: the keys that were opened, in order.
+        held: the keys that are on hold.
     """
 
     vouches_for_sha256 = True
@@ -36,6 +37,7 @@ class MemoryStore:
         self.failure: StoreError | None = None
         self.failures: dict[str, StoreError] = {}
         self.read: list[str] = []
+        self.held: set[str] = set()
         self._lock = threading.Lock()
 
     @property
@@ -83,6 +85,11 @@ class MemoryStore:
 
     def link(self, key: str, expires: timedelta) -> str:
         return f"memory:{check_key(key)}?expires={check_expiry(expires)}"
+
+    def hold(self, key: str) -> None:
+        self._fail(key)
+        self._find(key)
+        self.held.add(key)
 
     def close(self) -> None:
         pass

@@ -4,16 +4,21 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from recorder.simulator import Tape
+from recorder.simulator.seaweedfs import SeaweedFS
 from recorder.spool import Spool
 from storage.directory import DirectoryStore
 from storage.manifest import ClosedBy, OpenedAfter, OpenedAfterReason, SegmentFacts, WatchFacts
 from storage.names import WatchKind
+from storage.s3 import S3Store
+from storage.store import ObjectStore
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -27,6 +32,8 @@ COMMANDS = [
     for line in block.splitlines()
 ]
 INSTALLED = [command for command in COMMANDS if command.startswith(("conference-recorder", "recordings"))]
+LINKING = ("recordings link", "recordings playlist")
+"""What a folder does not have."""
 
 
 def commands_below(mark: str) -> list[str]:
@@ -36,6 +43,7 @@ def commands_below(mark: str) -> list[str]:
 
 
 RUN_ELSEWHERE = [
+    "tar xf board.tar && cd conference-* && sha256sum -c SHA256SUMS",  # tests/storage/test_export.py
     "conference-recorder run --config recorder.toml",  # tests/daemon
     "conference-recorder status --config recorder.toml",  # the same
     "pip install .",  # by the first of the two commands, and CI by the second
@@ -54,6 +62,7 @@ RUN_ELSEWHERE = [
     *commands_below("install"),  # in tests/service/booted.py, as they stand there
     *commands_below("begin"),  # the same
     *commands_below("upgrade"),  # the same
+    ".venv/bin/python -m tests.bench.verify",  # a smaller one, below
 ]
 
 
@@ -72,7 +81,40 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def put_recording(folder: Path, store: DirectoryStore) -> None:
+@pytest.mark.parametrize("command", [command for command in INSTALLED if command.startswith(LINKING)])
+def test_a_command_of_the_readme_that_needs_a_real_bucket_works(
+    command: str, place: Path, seaweedfs: SeaweedFS
+) -> None:
+    prefix = f"readme-{uuid4()}"
+    config = place / "recorder.toml"
+    url = f's3://{seaweedfs.bucket}/{prefix}"\nendpoint_url = "{seaweedfs.endpoint_url}'
+    config.write_text(config.read_text().replace((place / "bucket").as_uri(), url))
+    store = S3Store(
+        seaweedfs.bucket,
+        prefix,
+        endpoint_url=seaweedfs.endpoint_url,
+        region="us-east-1",
+        access_key=seaweedfs.access_key,
+        secret_key=seaweedfs.secret_key,
+    )
+    with closing(store):
+        put_recording(place / "another-spool", store)
+    program, *arguments = shlex.split(command)
+
+    result = subprocess.run(
+        [BIN / program, *arguments],
+        cwd=place,
+        env={**seaweedfs.environment, "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stderr
+    assert "1ed12456" in result.stdout or "board" in result.stdout
+
+
+def put_recording(folder: Path, store: ObjectStore) -> None:
     pcm = Tape.speech("standup").samples.tobytes()
     facts = SegmentFacts(
         watch=WatchFacts(kind=WatchKind.CONFERENCE, id="1ed12456-eb4b-11ee-bba8-1bfb2838807a", name="board"),
@@ -97,9 +139,12 @@ def put_recording(folder: Path, store: DirectoryStore) -> None:
     spool.release()
 
 
-@pytest.mark.parametrize("command", [c for c in INSTALLED if c not in RUN_ELSEWHERE])
+@pytest.mark.parametrize(
+    "command", [c for c in INSTALLED if c not in RUN_ELSEWHERE and not c.startswith(LINKING)]
+)
 def test_a_command_of_the_readme_works(command: str, place: Path) -> None:
     command = command.replace("s3://recordings/voipbin", (place / "bucket").as_uri())
+    command = command.replace("--since 2d --to 1h", "--since 2026-11-21 --to 2026-11-23")
     program, *arguments = shlex.split(command)
 
     result = subprocess.run(
@@ -161,6 +206,21 @@ def test_the_benchmark_says_what_flac_saves() -> None:
     shares = [int(share) for share in re.findall(r"(\d+)%", result.stdout)]
     assert len(shares) == 10
     assert max(shares) < 65
+
+
+def test_the_benchmark_says_how_fast_a_bucket_is_verified() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.bench.verify", "--segments", "20", "--watches", "2"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stderr
+    (row,) = (line for line in result.stdout.splitlines() if line.startswith("│"))
+    cells = [cell.strip() for cell in row.strip("│").split("│")]
+    assert (cells[0], cells[-1]) == ("20", "0"), "segments, faults"
 
 
 def test_what_the_readme_points_at_is_there() -> None:

@@ -142,4 +142,12 @@ async def fetch(site: Site, watch: WatchId, output: Path) -> dict[str, Any]:
     result = await anyio.run_process(command, env=site.variables, check=False)
     assert result.returncode == 0, result.stderr.decode()
     said: dict[str, Any] = json.loads(result.stdout)
+    await verify(site, watch)
     return said
+
+
+async def verify(site: Site, watch: WatchId) -> None:
+    """See that `recordings verify` finds nothing wrong with what the daemon has made."""
+    command = [str(BIN / "recordings"), "verify", watch.id, "--config", str(site.config), "--json"]
+    result = await anyio.run_process(command, env=site.variables, check=False)
+    assert result.returncode == 0, result.stderr.decode() + result.stdout.decode()

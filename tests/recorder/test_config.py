@@ -24,6 +24,7 @@ from recorder.config import (
 from recorder.core.media import CodecChoice, Encapsulation
 from recorder.shard import Shard
 from recorder.values import format_duration, parse_duration, parse_size
+from storage.keeping import Encryption, Keeping, LockMode
 from storage.names import AudioFormat, WatchId, WatchKind, check_recorder
 from tests.recorder.configurations import (
     ACCESSKEY,
@@ -364,6 +365,13 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
         ('[storage]\nurl = "s3://"', "storage.url", "expected s3://bucket/prefix"),
         ('[storage]\nendpoint_url = "s3.example"', "storage.endpoint_url", "expected https://"),
         ('[storage]\nregion = ""', "storage.region", "remove the key"),
+        ('[storage]\nobject_lock = "complience"', "storage.object_lock", 'did you mean "compliance"?'),
+        ("[storage]\nretain_days = 0", "storage.retain_days", "write a whole number from 1"),
+        ('[storage]\nstorage_class = "DEEP_ARCHIVE"', "storage.storage_class", "lifecycle rule"),
+        ('[storage]\nstorage_class = "cold storage"', "storage.storage_class", "such as STANDARD_IA"),
+        ('[storage]\ntags = "a=b"', "storage.tags", "table"),
+        ("[storage]\ntags = {a = 5}", "storage.tags.a", "put it in quotes"),
+        ('[storage]\nencryption = "aes256"', "storage.encryption", "sse-s3, sse-kms"),
         ('[storage]\naccess_key_id = "hunter2"', "storage.access_key_id", "AWS_ACCESS_KEY_ID"),
     ],
 )
@@ -559,3 +567,60 @@ def test_an_insecure_address_needs_permission_however_it_is_written(tmp_path: Pa
 
     assert problem.key == "voipbin.url"
     assert "allow_insecure" in problem.message
+
+
+def test_what_is_asked_of_the_store_with_every_object(tmp_path: Path) -> None:
+    asked = """
+        object_lock = "governance"
+        retain_days = 30
+        storage_class = "STANDARD_IA"
+        tags = {department = "legal", "cost centre" = "12"}
+        encryption = "sse-kms"
+        kms_key_id = "alias/recordings"
+    """
+
+    settings = load_settings(write_configuration(tmp_path, CONFIG + asked), {"VOIPBIN_TOKEN": TOKEN})
+
+    assert settings.storage.keeping == Keeping(
+        object_lock=LockMode.GOVERNANCE,
+        retain_days=30,
+        storage_class="STANDARD_IA",
+        tags={"department": "legal", "cost centre": "12"},
+        encryption=Encryption.SSE_KMS,
+        kms_key_id="alias/recordings",
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('object_lock = "compliance"', "storage: object_lock and retain_days belong together"),
+        ("retain_days = 30", "storage: object_lock and retain_days belong together"),
+        ('kms_key_id = "k"', 'storage: kms_key_id is for encryption = "sse-kms"'),
+    ],
+)
+def test_what_is_asked_of_the_store_must_fit_together(tmp_path: Path, written: str, said: str) -> None:
+    error = refusal(write_configuration(tmp_path, CONFIG + written), {"VOIPBIN_TOKEN": TOKEN})
+
+    assert said in str(error)
+
+
+def test_a_folder_is_asked_for_nothing(tmp_path: Path) -> None:
+    config = CONFIG.replace("s3://bucket/prefix", tmp_path.as_uri()) + 'tags = {a = "b"}'
+
+    error = refusal(write_configuration(tmp_path, config), {"VOIPBIN_TOKEN": TOKEN})
+
+    assert "storage.tags: a folder has no tags; remove that, or use s3://" in str(error)
+
+
+def test_a_folder_can_hold_nothing(tmp_path: Path) -> None:
+    held = WATCHLIST.replace('name = "board"', "legal_hold = true")
+    config = CONFIG.replace("s3://bucket/prefix", tmp_path.as_uri())
+
+    error = refusal(write_configuration(tmp_path, config, held), {"VOIPBIN_TOKEN": TOKEN})
+
+    (problem,) = error.problems
+    assert (problem.key, problem.line) == ("conference[1].legal_hold", 3)
+    assert "a folder has no legal hold" in problem.message
+    watches = load_settings(write_configuration(tmp_path, CONFIG, held), {"VOIPBIN_TOKEN": TOKEN}).watches
+    assert [watch.legal_hold for watch in watches] == [True, False]

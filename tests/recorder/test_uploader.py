@@ -78,6 +78,27 @@ async def test_an_outage_of_a_day_loses_nothing_and_asks_moderately(spool: Spool
     assert attempts.calls < 24 * 3600 / 25, "however many wait, one of them asks, about twice a minute"
 
 
+async def test_what_is_on_legal_hold_leaves_the_spool_only_when_it_is_held(spool: Spool) -> None:
+    class Hesitating(MemoryStore):
+        def hold(self, key: str) -> None:
+            if refusing:
+                raise StoreRejected("the bucket has no Object Lock")
+            super().hold(key)
+
+    refusing, store = True, Hesitating()
+    seal(spool, 0)
+    held = seal(spool, 1, legal_hold=True)
+
+    async with uploading(spool, store):
+        await anyio.sleep(3600)
+        assert [segment.name for segment in spool.sealed()] == [held.name]
+        refusing = False
+        await anyio.sleep(600)
+
+    assert in_spool(spool) == 0
+    assert store.held == {held.name.audio_key, held.name.manifest_key}
+
+
 class Counting(Inline):
     """A network that counts calls."""
 

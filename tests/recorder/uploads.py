@@ -24,10 +24,12 @@ def watch(number: int) -> str:
     return f"{number:08x}-eb45-11ee-b1a5-6fde165f9226"
 
 
-def seal(spool: Spool, number: int, audio: bytes = AUDIO, watch_id: str = WATCH) -> SegmentManifest:
+def seal(
+    spool: Spool, number: int, audio: bytes = AUDIO, watch_id: str = WATCH, *, legal_hold: bool = False
+) -> SegmentManifest:
     """The segment of minute `number`, sealed."""
     facts = SegmentFacts(
-        watch=WatchFacts(kind=WatchKind.CALL, id=watch_id),
+        watch=WatchFacts(kind=WatchKind.CALL, id=watch_id, legal_hold=legal_hold),
         recorder="rec-a",
         version="0",
         number=number,

@@ -2,7 +2,7 @@
 
     audio    all that was handed to a connection is in the bucket or the spool: once, in order, in its place
     absence  every silence is as long as nothing was heard, and its reason is true
-    order    nothing overwritten, nothing damaged, no file that is neither sealed nor open
+    order    nothing overwritten, nothing damaged, no file that is neither sealed nor open; the chain holds
 
 What a kill took must have come within the last moments before it; nothing else may be missing. The first two
 are judged watch by watch: see `case`.
@@ -20,6 +20,7 @@ from storage.catalog import Catalog
 from storage.layout import FAILURES, Pause
 from storage.manifest import parse_manifest
 from storage.names import MANIFEST_SUFFIX, AudioFormat, SegmentName
+from storage.verification import verify
 from tests.fakes import MemoryStore
 from tests.simulation.case import Case, Segment, Verdict
 from tests.simulation.tape import SAMPLE_RATE
@@ -41,6 +42,7 @@ def judge(outcome: Outcome) -> Verdict:
         verdict.faults[before:] = [f"watch {number}: {fault}" for fault in verdict.faults[before:]]
     verdict.faults += _disorder(outcome, verdict)
     verdict.faults += _layout(outcome)
+    verdict.faults += _verification(outcome, verdict)
     verdict.faults += [f"the daemon said: {line}" for line in outcome.said if UNTOLD in str(line["event"])]
     return verdict
 
@@ -94,6 +96,19 @@ def _disorder(outcome: Outcome, verdict: Verdict) -> Iterator[str]:
             yield f"{path.name}: neither open nor sealed nor set aside"
     if outcome.plan.aftermath and verdict.in_spool:
         yield f"{verdict.in_spool} segments wait in the spool though the store has long been well"
+
+
+def _verification(outcome: Outcome, verdict: Verdict) -> Iterator[str]:
+    """What `recordings verify` would say: of what the recorder makes, nothing."""
+    if verdict.in_spool or verdict.faults:
+        return  # links go into what is still to come
+    store = MemoryStore()
+    store.objects = outcome.bucket.objects
+    for watch in Catalog(store).watches():
+        report = verify(store, watch)
+        yield from (f"verify: {fault.key}: {fault.kind}: {fault.message}" for fault in report.faults)
+        if not report.faults and not report.is_sound:
+            yield f"verify: {watch} is not sound, and nothing says why"
 
 
 def _layout(outcome: Outcome) -> Iterator[str]:

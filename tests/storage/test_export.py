@@ -17,6 +17,7 @@ import pytest
 from storage.archive import ArchiveFormat, create_archive
 from storage.catalog import Catalog, NothingRecorded
 from storage.directory import DirectoryStore
+from storage.erasure import erase, plan_erasure
 from storage.errors import StoreUnavailable
 from storage.export import ExportResult, export, find_range
 from storage.manifest import ClosedBy, GapReason, LedgerEntry, OpenedAfterReason, format_manifest
@@ -339,3 +340,16 @@ def test_what_a_manifest_is_known_by_is_its_bytes(memory: MemoryStore) -> None:
     _, archive = exported(memory)
 
     assert hashlib.sha256(later).hexdigest() in files(archive)["CERTIFICATE.txt"].decode()
+
+
+def test_the_certificate_says_who_erased_what(memory: MemoryStore) -> None:
+    plan = plan_erasure(memory, BOARD, NOON + seconds(1), NOON + seconds(2))
+    assert erase(memory, plan, who="dana", why="request 17", at=NOON + timedelta(days=1)) == ()
+
+    result, archive = exported(memory)
+
+    contents = files(archive)
+    assert result.problems == ()
+    assert "20261122T120000.000Z_rec-a_0.erased-1.json" in " ".join(contents)
+    said = "samples 8000 to 16000 (not included), by dana, 2026-11-23T12:00:00.000000Z: request 17"
+    assert f"  erased       {said}" in contents["CERTIFICATE.txt"].decode().splitlines()

@@ -56,6 +56,7 @@ def test_it_is_the_documented_json() -> None:
         "kind": "conference",
         "id": "1ed12456-eb4b-11ee-bba8-1bfb2838807a",
         "name": "board",
+        "legal_hold": False,
     }
     assert written["started_at"] == "2026-11-22T12:00:00.000000Z"
     assert written["ledger"] == [{"start": 4, "samples": 2, "reason": "disconnected"}]

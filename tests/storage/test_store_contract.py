@@ -1,4 +1,4 @@
-"""What every store promises, asked of each of them: in memory, a folder, and real S3 over http and https."""
+"""What every store promises, asked of each: in memory, a folder, S3 over http and https, and its dialects."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -13,6 +13,7 @@ from storage.errors import ObjectConflict, ObjectNotFound, StoreRejected, StoreU
 from storage.s3 import S3Store
 from storage.store import ObjectStore
 from tests.fakes import MemoryStore
+from tests.stores import CANNOT
 
 
 def s3_store(server: SeaweedFS) -> S3Store:
@@ -32,6 +33,9 @@ OPENERS: dict[str, Callable[[pytest.FixtureRequest], ObjectStore]] = {
     "directory": lambda request: DirectoryStore(request.getfixturevalue("tmp_path_factory").mktemp("store")),
     "s3": lambda request: s3_store(request.getfixturevalue("seaweedfs")),
     "s3-tls": lambda request: s3_store(request.getfixturevalue("seaweedfs_tls")),
+    "rclone": lambda request: request.getfixturevalue("rclone").open(f"contract/{uuid4()}"),
+    "swift": lambda request: request.getfixturevalue("swift").open(f"contract/{uuid4()}"),
+    "ceph": lambda request: request.getfixturevalue("ceph").open(f"contract/{uuid4()}"),
 }
 
 
@@ -43,8 +47,12 @@ def opened(request: pytest.FixtureRequest) -> Iterator[ObjectStore]:
 
 
 @pytest.fixture
-def store(opened: ObjectStore) -> ObjectStore:
+def store(opened: ObjectStore, request: pytest.FixtureRequest) -> ObjectStore:
     """Opened once, for that is slow, and emptied. No test may use as a key what another uses as a folder."""
+    name = request.node.callspec.params["opened"]
+    reason = CANNOT.get(name, {}).get(request.node.originalname)
+    if reason:
+        pytest.skip(f"{name}: {reason}")
     for item in list(opened.list()):
         opened.delete(item.key)
     return opened
