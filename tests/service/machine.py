@@ -201,7 +201,7 @@ def _leader(nspawn: "subprocess.Popen[bytes]") -> int:
 
 
 def _is_up(machine: Machine) -> bool:
-    for _ in range(60):
+    for _ in range(400):
         time.sleep(0.5)
         state = machine.run("systemctl", "is-system-running", check=False).stdout.strip()
         if state in {"running", "degraded"}:
