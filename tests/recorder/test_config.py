@@ -263,11 +263,13 @@ def test_the_example_files_are_in_order(tmp_path: Path) -> None:
 def test_the_commented_keys_of_the_example_are_in_order_as_well(tmp_path: Path) -> None:
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "private-ca.pem"))
     config = (EXAMPLES / "recorder.toml").read_text().replace("/var/lib/conference-recorder", str(tmp_path))
-    config, uncommented = re.subn(r"^# (\w+ = |\[\[)", r"\1", config, flags=re.MULTILINE)
+    config, uncommented = re.subn(r"^# (\w+ = |\[)", r"\1", config, flags=re.MULTILINE)
 
     settings = load_settings(write_configuration(tmp_path, config), ENVIRON)
 
-    assert uncommented == 9
+    assert uncommented == 18
+    assert str(settings.metrics.listen) == "127.0.0.1:9464"
+    assert settings.storage.retain_days == 365
     assert [hook.label for hook in settings.hooks] == ["true"]
     assert settings.recording.recorder == "rec-a"
 
