@@ -15,12 +15,12 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketExce
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
-from recorder import __version__
+from recorder import access
 from recorder.clock import Clock
-from recorder.config import AuthForm, VoipbinSettings
+from recorder.config import VoipbinSettings
 from recorder.connection import NOTHING, Batch, ConnectionLost, ConnectionRefused, Setback
 from recorder.core.packets import DiscardReason, Row
-from recorder.credential import Credential, CredentialKind
+from recorder.credential import Credential
 from recorder.frames import MAX_MESSAGE, FrameSplitter
 from recorder.inbox import Inbox
 from recorder.pacing import ReadClock
@@ -232,14 +232,14 @@ class WebSocketConnector:
 
     def __init__(self, settings: VoipbinSettings, credential: Credential, clock: Clock) -> None:
         self._url = settings.url.rstrip("/")
-        self._auth = settings.auth
+        self._settings = settings
         self._credential = credential
         self._redaction = Redaction(credential.secret)
         # The library calls what it is given with a protocol and options of its own.
         self._arguments: dict[str, Any] = {
             "create_connection": partial(_Stream, clock=clock, reads=ReadClock(settings.read_interval))
         }
-        if tls := _tls_context(settings):
+        if tls := access.tls_context(settings):
             self._arguments["ssl"] = tls
 
     async def connect(self, watch: Watch) -> WebSocketConnection:
@@ -247,8 +247,8 @@ class WebSocketConnector:
         try:
             stream = await _Connect(
                 self._stream_url(watch),
-                additional_headers=self._headers(),
-                user_agent_header=f"conference-recorder/{__version__}",
+                additional_headers=access.headers(self._settings, self._credential),
+                user_agent_header=access.USER_AGENT,
                 compression=None,
                 open_timeout=OPEN_TIMEOUT,
                 ping_interval=PING_INTERVAL,
@@ -286,28 +286,9 @@ class WebSocketConnector:
         return WebSocketConnection(stream)
 
     def _stream_url(self, watch: Watch) -> str:
-        query = {"encapsulation": watch.encapsulation.value}
-        if self._credential.kind is CredentialKind.ACCESSKEY:
-            query["accesskey"] = self._credential.secret
-        elif self._auth is AuthForm.QUERY:
-            query["token"] = self._credential.secret
+        query = {"encapsulation": watch.encapsulation.value, **access.query(self._settings, self._credential)}
         path = f"{watch.watch_id.kind.folder}/{watch.watch_id.id}/media_stream"
         return f"{self._url}/{path}?{urlencode(query, quote_via=quote)}"
-
-    def _headers(self) -> dict[str, str]:
-        """The header keeps a token out of access logs; the platform knows none for an access key."""
-        if self._credential.kind is CredentialKind.TOKEN and self._auth is AuthForm.HEADER:
-            return {"Authorization": f"Bearer {self._credential.secret}"}
-        return {}
-
-
-def _tls_context(settings: VoipbinSettings) -> ssl.SSLContext | None:
-    if not settings.url.lower().startswith("wss:"):
-        return None
-    context = ssl.create_default_context()
-    if settings.ca_file:
-        context.load_verify_locations(settings.ca_file)
-    return context
 
 
 def _farewell(stream: _Stream) -> str:
