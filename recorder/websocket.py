@@ -1,41 +1,30 @@
-"""`Connector` over the websockets library, and its only importer.
+"""`Connector` over the websockets library.
 
 A stream is opened as the platform wants it, and its frames are split off the socket's reads as they come:
 each read is stamped once and becomes one batch. The URL may hold a credential and appears in no message.
 """
 
 import asyncio
-import ssl
 from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
+from websockets.asyncio.client import ClientConnection
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
-from recorder import access
+from recorder import access, handshake
 from recorder.clock import Clock
 from recorder.config import VoipbinSettings
-from recorder.connection import NOTHING, Batch, ConnectionLost, ConnectionRefused, Setback
+from recorder.connection import NOTHING, Batch, ConnectionLost
 from recorder.core.packets import DiscardReason, Row
 from recorder.credential import Credential
 from recorder.frames import MAX_MESSAGE, FrameSplitter
 from recorder.inbox import Inbox
 from recorder.pacing import ReadClock
 from recorder.redaction import Redaction
-from recorder.refusal import refusal
 from recorder.watchlist import Watch
 
-OPEN_TIMEOUT = 10.0
-"""Seconds for TCP, TLS and the upgrade. The platform answers within 3 s or says 503."""
-PING_INTERVAL = 20.0
-"""Seconds. The platform sends no pings, and proxies in front of it cut streams idle for about 100 s."""
-PING_TIMEOUT = 20.0
-"""Seconds. Pongs are late by up to 3 s while the platform sets a stream up."""
-CLOSE_TIMEOUT = 2.0
-"""Seconds for the closing handshake; nothing of value comes after it."""
 MAX_PENDING = 1 << 22
 """Bytes received and not yet taken at which no more are read: over four minutes of audio. What the kernel
 cannot take either slows the sender."""
@@ -166,7 +155,7 @@ class _Stream(ClientConnection):
         """
         if self.protocol.state is not State.OPEN and not self._ending:
             self._ending = True
-            self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
+            self.loop.call_later(handshake.CLOSE_TIMEOUT, self.transport.abort)
 
     def _waited(self, at: float) -> float:
         """Seconds that what was read at `at` may have waited: the pause, unless it came well after that."""
@@ -220,13 +209,6 @@ class WebSocketConnection:
         await self._stream.hang_up()
 
 
-class _Connect(connect):
-    """The library's opening handshake without redirects: a credential goes to the configured host only."""
-
-    def process_redirect(self, exc: Exception) -> Exception:
-        return exc
-
-
 class WebSocketConnector:
     """Opens streams of one platform with one credential."""
 
@@ -245,43 +227,20 @@ class WebSocketConnector:
     async def connect(self, watch: Watch) -> WebSocketConnection:
         """Open the stream of a watch; see `Connector.connect`."""
         try:
-            stream = await _Connect(
+            stream = await handshake.Connect(
                 self._stream_url(watch),
                 additional_headers=access.headers(self._settings, self._credential),
                 user_agent_header=access.USER_AGENT,
                 compression=None,
-                open_timeout=OPEN_TIMEOUT,
-                ping_interval=PING_INTERVAL,
-                ping_timeout=PING_TIMEOUT,
-                close_timeout=CLOSE_TIMEOUT,
+                open_timeout=handshake.OPEN_TIMEOUT,
+                ping_interval=handshake.PING_INTERVAL,
+                ping_timeout=handshake.PING_TIMEOUT,
+                close_timeout=handshake.CLOSE_TIMEOUT,
                 max_size=(None, MAX_FRAGMENT),
                 **self._arguments,
             )
-        # `from None`: the library's exceptions may quote the URL and its credential.
-        except InvalidStatus as error:
-            response = error.response
-            raise refusal(
-                response.status_code,
-                next(iter(response.headers.get_all("Retry-After")), None),
-                next(iter(response.headers.get_all("X-Request-Id")), None),
-                bytes(response.body or b""),
-                self._redaction,
-            ) from None
-        except (InvalidHandshake, WebSocketException) as error:
-            message = f"the answer is not a WebSocket handshake ({type(error).__name__})"
-            raise ConnectionRefused(Setback.TRANSIENT, message) from None
-        except ssl.SSLCertVerificationError as error:
-            message = (
-                f"the platform's certificate is not trusted: {error.verify_message}; see voipbin.ca_file"
-            )
-            raise ConnectionRefused(Setback.TRANSIENT, message) from None
-        except TimeoutError:
-            raise ConnectionRefused(Setback.TRANSIENT, f"no answer within {OPEN_TIMEOUT:g} s") from None
-        except UnicodeError:
-            raise ConnectionRefused(Setback.TRANSIENT, "the platform's host name is no host name") from None
-        except OSError as error:
-            message = f"the platform cannot be reached: {error.strerror or type(error).__name__}"
-            raise ConnectionRefused(Setback.TRANSIENT, message) from None
+        except handshake.FAILURES as error:
+            raise handshake.refused(error, self._redaction) from None
         assert isinstance(stream, _Stream)  # noqa: S101  `create_connection` made it
         return WebSocketConnection(stream)
 
