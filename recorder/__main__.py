@@ -3,7 +3,7 @@
 Knows no adapter; `recorder.app` puts those together.
 
 Exit statuses: 0 done, 1 something failed while running, 2 a mistake in the command line or the configuration,
-130 interrupted from the keyboard.
+3 no daemon answers, 130 interrupted from the keyboard.
 """
 
 import json
@@ -16,6 +16,7 @@ import typer
 
 from recorder import __version__, logs
 from recorder.config import ConfigurationError, Settings, load_settings
+from recorder.listening import status_socket
 from recorder.redaction import Redaction
 from recorder.summary import as_json, problems_as_json, show_settings
 
@@ -104,6 +105,28 @@ def check(
         show_settings(settings)
     for warning in settings.warnings:
         typer.echo(f"warning: {warning}", err=True)
+
+
+@app.command(epilog="Example: conference-recorder status --config recorder.toml --watch")
+def status(
+    config: ConfigOption = DEFAULT_CONFIG,
+    socket: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="The daemon's local socket, in place of what the settings say."),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Ask again every second, until interrupted.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
+) -> None:
+    """Show what a running daemon is doing. Exit status 3: no daemon answers."""
+    from recorder.status_command import show_status  # noqa: PLC0415 - the daemon needs none of it
+
+    try:
+        where = socket or status_socket(config)
+    except ConfigurationError as error:
+        _refuse(error)
+    raise typer.Exit(show_status(where, watch=watch, as_json=as_json))
 
 
 @app.command(epilog="Example: conference-recorder demo --seconds 30 --keep recordings")

@@ -1,25 +1,13 @@
-"""How the platform is spoken to, whatever is asked of it: TLS, and where the credential goes.
+"""How the platform is spoken to, whatever is asked of it: who we are, and where the credential goes.
 
 Knows no library of the network.
 """
-
-import ssl
 
 from recorder import __version__
 from recorder.config import AuthForm, VoipbinSettings
 from recorder.credential import Credential, CredentialKind
 
 USER_AGENT = f"conference-recorder/{__version__}"
-
-
-def tls_context(settings: VoipbinSettings) -> ssl.SSLContext | None:
-    """The certificates to trust (blocking); None where the platform is spoken to in the open."""
-    if not settings.url.lower().startswith("wss:"):
-        return None
-    context = ssl.create_default_context()
-    if settings.ca_file:
-        context.load_verify_locations(settings.ca_file)
-    return context
 
 
 def headers(settings: VoipbinSettings, credential: Credential) -> dict[str, str]:

@@ -23,6 +23,7 @@ from recorder.platform import Unanswered
 from recorder.rate import Rate
 from recorder.redaction import Redaction
 from recorder.refusal import refusal
+from recorder.tls import tls_context
 from storage.names import WatchId, WatchKind
 
 PAGE_SIZE: Final = 100
@@ -50,7 +51,7 @@ class RestPlatform:
         self._clock = clock
         self._redaction = Redaction(credential.secret)
         self._silent_until = 0.0  # monotonic seconds: what the platform asked for
-        tls = access.tls_context(settings)
+        tls = tls_context(settings)
         self._client = httpx.AsyncClient(
             base_url=urlsplit(settings.url)._replace(scheme="https" if tls else "http").geturl(),
             params=access.query(settings, credential),

@@ -6,6 +6,7 @@ stop     every stream is closed, every segment sealed; the spool is drained unti
 """
 
 import itertools
+import os
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
@@ -25,12 +26,18 @@ from recorder.connection import Connector
 from recorder.core.recording import Recording, RecordingSettings
 from recorder.core.segmenter import Identity
 from recorder.journal import Journal
+from recorder.lifecycle import Lifecycle
+from recorder.notify import Notifier
 from recorder.offload import Disk, DiskThreads, NetworkThreads, Offload
+from recorder.overview import Overview
 from recorder.rate import Rate
+from recorder.reporting import Reporting
 from recorder.reserve import Reserve, ReserveWatch
 from recorder.spool import Spool
 from recorder.steering import Steering
 from recorder.supervisor import Supervisor
+from recorder.survey import Surveyor
+from recorder.trial import try_store
 from recorder.uploader import PARALLEL, Uploader
 from recorder.watchlist import Watch
 from recorder.websocket import WebSocketConnector
@@ -56,7 +63,7 @@ def run(settings: Settings) -> int:
         _log.warning("configuration", **{logs.REASON: str(warning)})
     limits.raise_open_files()
     try:
-        daemon = Daemon(settings, _ports(settings))
+        daemon = Daemon(settings, _ports(settings), Notifier(os.environ))
     except (OSError, SpoolInUse, StoreError, ValueError) as error:
         _log.critical("cannot start", **{logs.ERROR: str(error)})
         return 1
@@ -115,7 +122,7 @@ class Daemon:
         SpoolInUse: another daemon uses it.
     """
 
-    def __init__(self, settings: Settings, ports: Ports) -> None:
+    def __init__(self, settings: Settings, ports: Ports, notifier: Notifier | None = None) -> None:
         self._settings = settings
         self._ports = ports
         self._rate = Rate(settings.connect_rate)
@@ -128,6 +135,8 @@ class Daemon:
             network=ports.network,
             chance=ports.chance,
         )
+        self._notifier = notifier or Notifier({})
+        self._lifecycle = Lifecycle(self._notifier)
         self._reserve = Reserve(settings.recording.min_free)
         self._room = ReserveWatch(
             self._spool.free,
@@ -137,6 +146,9 @@ class Daemon:
             clock=ports.clock,
             disk=ports.disk,
         )
+        self._overview = Overview(
+            settings, self._lifecycle, ports.clock, self._uploader, self._reserve, self._room
+        )
 
     def close(self) -> None:
         """Let go of the disk, the spool and the store's sockets."""
@@ -144,12 +156,51 @@ class Daemon:
             threads.close()
         self._spool.release()
         self._ports.store.close()
+        self._notifier.close()
 
     async def run(self) -> None:
-        """Live as signals and the file of the watch list say."""
-        with steering.signals() as signals:
-            led = Steering(self._settings, signals, self._ports.disk)
-            await self.live(led.lead, led.told_to_stop)
+        """Live as signals and the file of the watch list say, and report it."""
+        aside = DiskThreads(1)
+        try:
+            with steering.signals() as signals:
+                led = Steering(self._settings, signals, self._ports.disk, self._lifecycle, self._adopt)
+                async with anyio.create_task_group() as beside:
+                    beside.start_soon(self._reporting(aside).run)
+                    beside.start_soon(self._become_ready, led.led)
+                    await self.live(led.lead, led.told_to_stop)
+                    beside.cancel_scope.cancel()
+        finally:
+            aside.close()
+
+    def _reporting(self, aside: Offload) -> Reporting:
+        """What tells how we stand. `aside` is where what takes long is put together."""
+        settings = self._settings
+        return Reporting(
+            self._overview,
+            Surveyor(settings.recording.spool),
+            self._lifecycle,
+            self._notifier,
+            socket=settings.status.path(settings.recording.spool),
+            http=settings.metrics.listen,
+            clock=self._ports.clock,
+            disk=self._ports.disk,
+            aside=aside,
+        )
+
+    async def _become_ready(self, led: anyio.Event) -> None:
+        """Try the store, and be ready: recording goes on without it, for as long as the spool has room."""
+        await led.wait()
+        self._overview.store_problem = await try_store(
+            self._ports.store, self._settings.recording.recorder, self._ports.network
+        )
+        await self._lifecycle.ready()
+        _log.info("ready")
+
+    def _adopt(self, settings: Settings) -> None:
+        """Take over what can be of settings that have changed; see `adopting`."""
+        self._settings = settings
+        self._rate.change(settings.connect_rate)
+        self._room.change(settings.recording.min_free, settings.recording.when_full)
 
     async def live(
         self,
@@ -167,9 +218,9 @@ class Daemon:
             uploading.start_soon(self._sync_regularly)
             uploading.start_soon(self._room.run)
             async with anyio.create_task_group() as watching:
-                await lead(
-                    Supervisor(watching, self._record, self._open_journal, self._ports.chance), watching
-                )
+                supervisor = Supervisor(watching, self._record, self._open_journal, self._ports.chance)
+                self._overview.supervisor = supervisor
+                await lead(supervisor, watching)
                 watching.cancel_scope.cancel()
                 deadline = anyio.current_time() + self._settings.recording.drain_timeout
             self._room.say_missed()

@@ -19,6 +19,7 @@ from recorder.core.recording import Recording
 from recorder.journal import Journal
 from recorder.offload import Disk, Offload
 from recorder.rate import Rate
+from recorder.state import NOT_LIVE_WITHIN
 from recorder.watchlist import Watch
 from recorder.writer import SamplesMissed, SegmentFailed, SegmentWriter
 from storage.manifest import SegmentManifest
@@ -29,8 +30,6 @@ PACES: Final[Mapping[Setback, Pace]] = {
     Setback.REFUSED: Pace(floor=20.0, base=60.0, cap=300.0),
     Setback.THROTTLED: Pace(floor=0.5, base=2.0, cap=60.0),
 }
-NOT_LIVE_WITHIN = 5.0
-"""Seconds. The platform accepts the stream of a conference that nobody has joined, and cuts it after 3 s."""
 NOBODY: Final = "accepted and closed without audio: nobody has joined yet"
 WRITE_SIZE = 8_000
 """Bytes of audio to gather before the disk is bothered: half a second, as a read brings it. What is not with
@@ -219,9 +218,10 @@ class Conference:
         if not self._events:
             return
         await self._written()
-        self._journal.writing(self._unwritten // SAMPLE_WIDTH)
+        samples = self._unwritten // SAMPLE_WIDTH
         events, self._events, self._unwritten, self._urgent = self._events, [], 0, False
         self._writing = self._disk.begin(self._writer.perform, events)
+        self._journal.writing(samples, self._writing)
 
     async def _written(self) -> None:
         if self._writing is None:
@@ -243,8 +243,10 @@ class Conference:
         """
         try:
             while self._writer.unsealed:
+                self._journal.sealing(under_way=True)
                 with anyio.CancelScope(shield=True):
                     result = await self._sealing(self._writer.seal)
+                self._journal.sealing(under_way=False)
                 for closed in result:
                     self._journal.closed(closed)
                     if isinstance(closed, SegmentManifest):

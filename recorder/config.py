@@ -8,7 +8,7 @@ import math
 import re
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,8 +16,6 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -27,9 +25,11 @@ from pydantic import (
 from recorder.core.media import CodecChoice, Encapsulation
 from recorder.credential import Credential, credentials_in_file, load_credential
 from recorder.limits import too_few_files
+from recorder.listening import MetricsSettings, StatusSettings
 from recorder.problems import ConfigurationError, Problem, explain, layout, shown
 from recorder.redaction import Redaction
 from recorder.shard import Shard
+from recorder.table import Table
 from recorder.toml_source import TomlSource
 from recorder.values import (
     CertificateFile,
@@ -96,13 +96,7 @@ def fit_recorder(host: str, shard: Shard | None = None) -> str:
     return (fitting[: MAX_RECORDER_LENGTH - len(suffix)] or "recorder") + suffix
 
 
-class _Table(BaseModel):
-    """A table of the file. Built in Python, it takes paths, words of a choice and seconds as they are."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
-
-
-class VoipbinSettings(_Table):
+class VoipbinSettings(Table):
     """The platform and how it is spoken to.
 
     Attributes:
@@ -137,7 +131,7 @@ class VoipbinSettings(_Table):
         return url
 
 
-class RecordingSettings(_Table):
+class RecordingSettings(Table):
     """What becomes of the audio on this machine. Durations in seconds.
 
     Attributes:
@@ -169,7 +163,7 @@ class RecordingSettings(_Table):
     drain_timeout: Annotated[Duration, between(0, 3600)] = 30.0
 
 
-class StorageSettings(_Table):
+class StorageSettings(Table):
     """Where finished segments go. Credentials are found by boto3 itself.
 
     Attributes:
@@ -183,13 +177,15 @@ class StorageSettings(_Table):
     region: Annotated[str, AfterValidator(_plain_word)] | None = None
 
 
-class _File(_Table):
+class _File(Table):
     """`recorder.toml` as a whole."""
 
     watchlist: ReadableFile = Field(examples=["watchlist.toml"])
     voipbin: VoipbinSettings
     recording: RecordingSettings
     storage: StorageSettings
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
+    status: StatusSettings = Field(default_factory=StatusSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +207,8 @@ class Settings:
     watchlist: Path
     watches: WatchList
     warnings: tuple[Problem, ...] = ()
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    status: StatusSettings = field(default_factory=StatusSettings)
 
     @property
     def watch_defaults(self) -> WatchDefaults:
@@ -261,6 +259,8 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
         watchlist=file.watchlist,
         watches=watches,
         warnings=tuple(_warnings(source, file, watches)),
+        metrics=file.metrics,
+        status=file.status,
     )
 
 

@@ -71,6 +71,13 @@ class ConnectionLost(Exception):
 class Connection(Protocol):
     """One stream of one watch."""
 
+    @property
+    def unread_since(self) -> float | None:
+        """Since when something has come that was not received, or may have, monotonic seconds; None: nothing.
+
+        A stream that reads now and then is at such a point every time; one that stays there is stuck.
+        """
+
     async def receive(self, within: float | None = None) -> Batch | None:
         """The next batch, in order of arrival, none ever left out; None if none comes within so many seconds.
 

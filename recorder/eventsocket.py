@@ -5,7 +5,7 @@ The URL may hold a credential and appears in no message.
 
 import json
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, urlencode
 
 from websockets.asyncio.client import ClientConnection
@@ -18,6 +18,7 @@ from recorder.connection import ConnectionLost
 from recorder.credential import Credential
 from recorder.rate import Rate
 from recorder.redaction import Redaction
+from recorder.tls import tls_context
 from storage.names import WatchId
 
 MOST_BYTES: Final = 1 << 20
@@ -65,9 +66,7 @@ class EventSockets:
         query = access.query(settings, credential)
         self._url = f"{settings.url}/ws" + (f"?{urlencode(query, quote_via=quote)}" if query else "")
         self._headers = access.headers(settings, credential)
-        self._arguments: dict[str, Any] = {}
-        if tls := access.tls_context(settings):
-            self._arguments["ssl"] = tls
+        self._tls = tls_context(settings)
 
     async def open(self) -> EventSocket:
         """Open one; see `Announcer.open`."""
@@ -87,7 +86,7 @@ class EventSockets:
                 ping_timeout=handshake.PING_TIMEOUT,
                 close_timeout=handshake.CLOSE_TIMEOUT,
                 max_size=MOST_BYTES,
-                **self._arguments,
+                ssl=self._tls,
             )
         except handshake.FAILURES as error:
             raise handshake.refused(error, self._redaction) from None

@@ -16,6 +16,7 @@ class Inbox:
     Attributes:
         pending: bytes that have not been taken.
         ended: nothing more will be put.
+        began: something was put.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -27,9 +28,16 @@ class Inbox:
         self._timer_at = math.inf
         self.pending = 0
         self.ended = False
+        self.began = False
+
+    @property
+    def oldest(self) -> float | None:
+        """When the first that was not taken arrived, monotonic seconds."""
+        return self._batches[0][0].at if self._batches else None
 
     def put(self, batch: Batch) -> None:
         """Add a batch."""
+        self.began = True
         size = batch.size
         self._batches.append((batch, size))
         self.pending += size

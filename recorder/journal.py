@@ -4,6 +4,7 @@ The recording tells, and asks nothing back; nothing here is done for a packet. K
 no file and no bucket.
 """
 
+from asyncio import Future
 from typing import Final
 
 import structlog
@@ -23,6 +24,8 @@ REPEAT_INTERVAL = 60.0
 """Seconds between two log lines that say the same of one watch."""
 IDLE_AFTER = 10.0
 """Seconds without audio after which nobody is heard, where nothing else is configured."""
+LATELY = 5.0
+"""Seconds for which audio still counts as coming."""
 LOST: Final = "lost"
 """Why one has to connect again: there was a connection."""
 
@@ -40,8 +43,8 @@ class Journal:
         recording: the core that is driven now, None before there is one.
         connection: the one that stands.
         step_since: since when something is done that must have an end soon, monotonic seconds.
-        writing_since: since when the disk is at something of this watch.
-        wrote_at: when the disk last had finished something, or nothing was to be done before.
+        sealing_since: since when what is closed is being sealed, and nothing of it was yet.
+        unwritten_since: since when audio comes and none of it is given to the disk, as far as was looked.
     """
 
     def __init__(self, watch: Watch, clock: Clock, idle_after: float = IDLE_AFTER) -> None:
@@ -58,15 +61,19 @@ class Journal:
         self.recording: Recording | None = None
         self.connection: Connection | None = None
         self.step_since: float | None = None
-        self.writing_since: float | None = None
-        self.wrote_at = self.since
+        self._writing: tuple[float, Future[SamplesMissed | None]] | None = None
+        self.sealing_since: float | None = None
+        self.unwritten_since: float | None = None
+        self._wrote_at = self._unwritten_after = self.since
         bound = {logs.WATCH: str(watch.watch_id)} | ({logs.NAME: watch.name} if watch.name else {})
         self._log = _log.bind(**bound)
 
     def look(self) -> Condition:
         """Derive the state anew, and say so if it is another."""
         now, recording, before = self._clock.monotonic(), self.recording, self.condition
-        self._facts.heard_at = recording.heard_at if recording and recording.hears else None
+        if recording and recording.hears:
+            self._facts.heard_at = recording.heard_at
+        self._look_at_writes(now)
         self.condition = condition(self._facts, now, self._idle_after)
         if self.condition.state is not before.state:
             self.since = now
@@ -78,19 +85,25 @@ class Journal:
             )
         return self.condition
 
+    def _look_at_writes(self, now: float) -> None:
+        heard_at, wrote_at = self._facts.heard_at, self._wrote_at
+        if heard_at is None or heard_at < wrote_at or now - heard_at > LATELY:
+            self.unwritten_since = None
+        elif self.unwritten_since is None or wrote_at != self._unwritten_after:
+            self.unwritten_since, self._unwritten_after = now, wrote_at
+
     # The recording, and its stream
 
     def began(self, recording: Recording) -> None:
         """A recording is driven from now on."""
         self.recording = recording
         self._facts = Facts()
-        self.connection = self.step_since = self.writing_since = None
-        self.wrote_at = self._clock.monotonic()
+        self.connection = self.step_since = self.sealing_since = self._writing = None
 
     def failed(self, error: Exception, delay: float) -> None:
         """The recording ended by an error that nobody expected. To be called where it is handled."""
         self._facts.failure = type(error).__name__
-        self.connection = self.step_since = self.writing_since = None
+        self.connection = self.step_since = self.sealing_since = self._writing = None
         self._log.exception(
             "a watch failed in a way nobody expected; it is begun again", **{logs.DELAY: round(delay, 1)}
         )
@@ -104,8 +117,7 @@ class Journal:
         """The connection stands. It proves nothing about audio."""
         self.step_since = None
         self.connection = connection
-        self._facts.connected_at = self._clock.monotonic()
-        self._facts.unreadable = ""
+        self._facts.connected_at, self._facts.heard_at = self._clock.monotonic(), None
         self._log.info("stream connected")
         self.look()
 
@@ -119,7 +131,7 @@ class Journal:
 
     def hung_up(self) -> None:
         """All of it has been taken."""
-        self.connection = self.step_since = self._facts.connected_at = None
+        self.connection = self.step_since = None
 
     def lost(self, reason: str, seconds: float, *, missed: bool) -> None:
         """The connection has ended after so many seconds; `missed` says that there was audio."""
@@ -143,6 +155,7 @@ class Journal:
 
     def _set_back(self, setback: Setback, reason: str, count_as: str, *, missed: bool) -> None:
         self._facts.setback, self._facts.reason, self._facts.missed = setback, reason, missed
+        self._facts.connected_at = None
         self.tally.reconnects[count_as] += 1
 
     # What it brought
@@ -165,14 +178,19 @@ class Journal:
 
     # What the disk took of it
 
-    def writing(self, samples: int) -> None:
-        """The disk was given so many samples."""
+    def writing(self, samples: int, writing: Future[SamplesMissed | None]) -> None:
+        """The disk was given so many samples. It is done when `writing` is, and `written` may come later."""
         self._handed = samples
-        self.writing_since = self._clock.monotonic()
+        self._writing = self._clock.monotonic(), writing
+
+    @property
+    def writing_since(self) -> float | None:
+        """Since when the disk is at something of this watch, monotonic seconds; None while it is not."""
+        return self._writing[0] if self._writing and not self._writing[1].done() else None
 
     def written(self, missed: SamplesMissed | None, *, behind: bool) -> None:
         """It has done with them; it is `behind` while it has not taken the last of what it was given."""
-        self.writing_since, self.wrote_at = None, self._clock.monotonic()
+        self._writing, self._wrote_at = None, self._clock.monotonic()
         if missed is None:
             self.tally.recorded += self._handed
             if self._missed and not behind:
@@ -191,6 +209,10 @@ class Journal:
                 "not recorded: the disk did not take it", str(missed.error), samples_missed=self._missed
             )
         self.look()
+
+    def sealing(self, *, under_way: bool) -> None:
+        """What is closed is being sealed, or that is over for now."""
+        self.sealing_since = self._clock.monotonic() if under_way else None
 
     def closed(self, closed: SegmentManifest | SegmentFailed) -> None:
         """A closed segment was sealed, or not."""

@@ -40,6 +40,10 @@ class Rate:
         self._free_at = 0.0  # by the clock of the loop
         self._timer: asyncio.TimerHandle | None = None
 
+    def change(self, per_second: float) -> None:
+        """Grant so many turns a second from the next on."""
+        self._interval = 1 / per_second
+
     def ask(self, *, urgent: bool) -> Turn:
         """Stand in the queue. Who does not want the turn any more grants it to itself."""
         turn = Turn()

@@ -87,7 +87,11 @@ class Uploads(Protocol):
 
 
 class ReserveWatch:
-    """Looks at the disk, and acts. `free` tells how many bytes are free on it. Blocking."""
+    """Looks at the disk, and acts. `free` tells how many bytes are free on it. Blocking.
+
+    Attributes:
+        given_up: samples that were given up so far, to make room.
+    """
 
     def __init__(
         self,
@@ -108,6 +112,12 @@ class ReserveWatch:
         self._repeats = logs.Repeats(REPEAT_INTERVAL)
         self._given_up: set[SegmentName] = set()
         self._unfinished: set[SealedSegment] = set()  # and held
+        self.given_up = 0
+
+    def change(self, least: int, when_full: WhenFull) -> None:
+        """Keep so many bytes free, in that way, from the next look on."""
+        self._reserve.least = least
+        self._when_full = when_full
 
     async def run(self) -> None:
         """Watch for ever. Ends only by cancellation."""
@@ -178,6 +188,7 @@ class ReserveWatch:
         self._unfinished.discard(segment)
         self._uploads.put_back(dropped.segment)
         self._given_up.add(segment.name)
+        self.given_up += dropped.samples
         if dropped.samples:
             _log.error(
                 "audio given up before it was uploaded, to make room on the disk",

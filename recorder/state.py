@@ -16,6 +16,9 @@ from enum import StrEnum
 
 from recorder.connection import Setback
 
+NOT_LIVE_WITHIN = 5.0
+"""Seconds. The platform accepts the stream of a conference that nobody has joined, and cuts it after 3 s."""
+
 
 class State(StrEnum):
     """What a watch is at."""
@@ -73,8 +76,7 @@ def condition(facts: Facts, now: float, idle_after: float) -> Condition:
         return _without_a_connection(facts)
     if facts.unsealed:
         return Condition(State.DEGRADED, f"a closed segment cannot be sealed: {facts.unsealed}")
-    if facts.heard_at is None and now - facts.connected_at < idle_after:
-        # It proves nothing: the platform accepts the stream of a conference nobody has joined, and cuts it.
+    if facts.heard_at is None and now - facts.connected_at < max(idle_after, NOT_LIVE_WITHIN):
         before = _without_a_connection(facts)
         return Condition(State.CONNECTING) if before.state is State.BLOCKED else before
     return _with_a_stream(facts, now - idle_after)

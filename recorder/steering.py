@@ -1,14 +1,15 @@
 """What is to be recorded and for how long, as signals and the file of the watch list say.
 
-SIGTERM and SIGINT end it; SIGHUP, or a change of its file, loads the watch list again. Knows the supervisor,
-and no part that records.
+SIGTERM and SIGINT end it. A change of its file loads the watch list again; so does SIGHUP, and before that it
+has adopted what can be of a changed configuration. Knows the supervisor, and no part that records.
 """
 
+import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import anyio
 import structlog
@@ -16,7 +17,9 @@ import watchfiles
 from anyio.abc import TaskGroup
 
 from recorder import limits, logs
-from recorder.config import Settings
+from recorder.adopting import adoption
+from recorder.config import Settings, load_settings
+from recorder.lifecycle import Lifecycle
 from recorder.offload import Offload
 from recorder.problems import ConfigurationError
 from recorder.supervisor import Supervisor
@@ -26,6 +29,11 @@ STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 _WATCHER_ROUND: Final = 250
 """Milliseconds after which the watcher of the watch list looks whether it has been cancelled."""
+
+SETTLE: Final = 0.25
+"""Seconds without a change after which a file that is written in place counts as whole."""
+EMPTY_LOOKS: Final = 4
+"""Times that long, if it is empty."""
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -38,12 +46,29 @@ def signals() -> AbstractContextManager[Signals]:
 
 
 class Steering:
-    """Keeps a supervisor to the watch list of `settings`, until a signal says that it is over."""
+    """Keeps a supervisor to the watch list of `settings`, until a signal says that it is over.
 
-    def __init__(self, settings: Settings, signals: Signals, disk: Offload) -> None:
+    Attributes:
+        led: set once the watch list is followed.
+
+    Args:
+        adopt: takes over settings that have changed.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        signals: Signals,
+        disk: Offload,
+        lifecycle: Lifecycle,
+        adopt: Callable[[Settings], None],
+    ) -> None:
         self._settings = settings
         self._signals = signals
         self._disk = disk
+        self._lifecycle = lifecycle
+        self._adopt = adopt
+        self.led = anyio.Event()
         self._reloading = anyio.Lock()  # the list that was read last must be the one that counts
 
     async def lead(self, supervisor: Supervisor, tasks: TaskGroup) -> None:
@@ -51,6 +76,7 @@ class Steering:
         tasks.start_soon(self._follow_watchlist, supervisor)
         async with self._reloading:
             await self._apply(supervisor, self._settings.watches)
+        self.led.set()
         await self._obey(supervisor)
 
     async def told_to_stop(self) -> None:
@@ -82,7 +108,7 @@ class Steering:
                     load_watchlist, settings.watchlist, settings.watch_defaults, settings.recording.shard
                 )
             except ConfigurationError as error:
-                await self._disk(_say_mistakes, error)
+                await self._disk(_say_mistakes, error, settings.watchlist)
                 return
             if if_changed and watches == supervisor.watches:
                 return
@@ -104,6 +130,7 @@ class Steering:
             ):
                 # The first round may bring no change: one that came before the watcher would be missed.
                 if changes or not caught_up:
+                    await self._settled()
                     await self._reload(supervisor, if_changed=not changes)
                     caught_up = True
         except (OSError, RuntimeError) as error:
@@ -112,16 +139,75 @@ class Steering:
                 "the watch list is not followed any more; SIGHUP still reads it", **{logs.ERROR: str(error)}
             )
 
+    async def _settled(self) -> None:
+        """Return when the file is whole: nobody has written to it for a while, or it was replaced at once.
+
+        What a list that is half written does not name yet would be stopped.
+        """
+        before, quiet = await self._disk(_look_at, self._settings.watchlist), 0
+        while True:
+            await anyio.sleep(SETTLE)
+            now = await self._disk(_look_at, self._settings.watchlist)
+            quiet = quiet + 1 if now == before else 0
+            # Whoever writes in place begins by making it empty, and that names nothing at all.
+            is_empty = now is not None and now.size == 0
+            was_replaced = now is not None and before is not None and now.inode != before.inode
+            if (quiet and not is_empty) or quiet >= EMPTY_LOOKS or (was_replaced and not is_empty):
+                return
+            before = now
+
+    async def _adopt_changes(self) -> bool:
+        """Read the configuration again; False if it has a mistake, and nothing is changed."""
+        try:
+            new = await self._disk(load_settings, self._settings.path, dict(os.environ))
+        except ConfigurationError as error:
+            await self._disk(_say_mistakes, error, self._settings.watchlist)
+            return False
+        change = adoption(self._settings, new)
+        self._settings = change.settings
+        self._adopt(change.settings)
+        say = _log.warning if change.needs_restart else _log.info
+        say(
+            "configuration read again",
+            **{
+                logs.FILE: str(new.path),
+                "adopted": list(change.adopted),
+                "needs_restart": list(change.needs_restart),
+            },
+        )
+        return True
+
     async def _obey(self, supervisor: Supervisor) -> None:
         """Return when told to stop."""
         async for number in self._signals:
             if number in STOP_SIGNALS:
                 _log.info("stopping", **{logs.REASON: number.name})
+                await self._lifecycle.stopping()
                 return
-            await self._reload(supervisor)
+            async with self._lifecycle.reloading():
+                if await self._adopt_changes():
+                    await self._reload(supervisor)
 
 
-def _say_mistakes(error: ConfigurationError) -> None:
+class _Look(NamedTuple):
+    """What is seen of a file without reading it."""
+
+    inode: int
+    size: int
+    changed: int
+
+
+def _look_at(path: Path) -> _Look | None:
+    """Blocking. None where there is none, or none that can be seen."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return _Look(found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _say_mistakes(error: ConfigurationError, watchlist: Path) -> None:
     """One line each; thousands of them would hold up the streams, were they written on the event loop."""
     for problem in error.problems:
-        _log.error("the watch list is not followed: it has a mistake", **{logs.ERROR: str(problem)})
+        what = "watch list" if Path(problem.file) == watchlist else "configuration"
+        _log.error(f"the {what} is not followed: it has a mistake", **{logs.ERROR: str(problem)})

@@ -58,6 +58,8 @@ def as_json(settings: Settings) -> dict[str, Any]:
         "voipbin": settings.voipbin.model_dump(mode="json"),
         "recording": settings.recording.model_dump(mode="json"),
         "storage": settings.storage.model_dump(mode="json"),
+        "metrics": settings.metrics.model_dump(mode="json"),
+        "status": settings.status.model_dump(mode="json"),
         "listed": settings.watches.listed,
         "watches": [
             {

@@ -47,6 +47,7 @@ class UploadTally:
         within: how many took at most so long: one for each of `LATENCIES`, and one for all that took longer.
         failures: attempts that came to nothing, by reason.
         read_back_failures: those among them where the bucket gave back something else than it was given.
+        failed_in_a_row: attempts since the last that succeeded.
     """
 
     segments: int = 0
@@ -54,14 +55,17 @@ class UploadTally:
     within: list[int] = field(default_factory=lambda: [0] * (len(LATENCIES) + 1))
     failures: Counter[str] = field(default_factory=Counter)
     read_back_failures: int = 0
+    failed_in_a_row: int = 0
 
     def uploaded(self, seconds: float) -> None:
         """Count one that took so long."""
         self.segments += 1
+        self.failed_in_a_row = 0
         self.seconds += seconds
         self.within[sum(bound < seconds for bound in LATENCIES)] += 1
 
     def failed(self, reason: str, *, read_back: bool = False) -> None:
         """Count one that came to nothing."""
         self.failures[reason] += 1
+        self.failed_in_a_row += 1
         self.read_back_failures += read_back

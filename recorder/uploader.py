@@ -5,7 +5,7 @@ after the bucket has been read back equal. What fails is tried again for ever; w
 knows.
 """
 
-import hashlib
+import math
 import random
 from collections.abc import Callable
 from typing import Final
@@ -18,15 +18,14 @@ from recorder import logs
 from recorder.backlog import Backlog, Item
 from recorder.clock import Clock
 from recorder.core.backoff import Pace
+from recorder.delivery import ReadBackFailed, deliver
 from recorder.offload import Offload
 from recorder.segment import SealedSegment
 from recorder.spool import Spool
-from storage import deadline
-from storage.errors import ObjectConflict, ObjectNotFound, StoreError, StoreRejected, StoreUnavailable
+from recorder.tally import UploadTally
+from storage.errors import ObjectConflict, StoreError, StoreRejected
 from storage.manifest import ManifestError
 from storage.store import ObjectStore
-
-MANIFEST_TYPE: Final = "application/json"
 
 UNAVAILABLE: Final = Pace(floor=0.5, base=2.0, cap=60.0)
 REFUSED: Final = Pace(floor=5.0, base=20.0, cap=300.0)
@@ -37,7 +36,6 @@ SLOWEST = 16_000
 """Bytes a second: what a stream brings. A link that takes less never catches up."""
 _GRACE = 5.0
 """Seconds in which an attempt whose time is up may end by itself, before it is left to itself."""
-_READ_SIZE = 1 << 20
 PARALLEL = 4
 """Segments under way at once. Some stores throttle at two or three; a restart after an outage wants more."""
 SHARE = PARALLEL - 1
@@ -51,7 +49,11 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class Uploader:
-    """Uploads what is sealed, oldest first."""
+    """Uploads what is sealed, oldest first.
+
+    Attributes:
+        tally: what came of it so far.
+    """
 
     def __init__(
         self,
@@ -74,12 +76,15 @@ class Uploader:
         self._changed = anyio.Event()  # something was sealed, or an attempt has ended
         self._one_less = anyio.Event()  # a segment has left the list
         self._repeats = logs.Repeats(REPEAT_INTERVAL)
+        self._turn_by = math.inf  # when `run` must have come to its next turn, monotonic seconds
+        self._end_by: dict[Item, float] = {}  # when attempts must have ended
+        self.tally = UploadTally()
 
     def add(self, segment: SealedSegment) -> None:
         """Say that a segment was sealed. One that is known already is not taken twice."""
         if segment.name not in self._backlog:
             self._backlog.add(segment)
-            self._changed.set()
+            self._wake()
 
     def untried(self) -> list[SealedSegment]:
         """See `Uploads`: of what was tried, something may be in the bucket already."""
@@ -92,29 +97,49 @@ class Uploader:
     def put_back(self, segment: SealedSegment) -> None:
         """See `Uploads`."""
         self._backlog.put_back(segment)
-        self._changed.set()
+        self._wake()
 
     @property
     def waiting(self) -> int:
         """How many segments are not in the bucket yet, as far as is known here."""
         return len(self._backlog)
 
+    @property
+    def away(self) -> bool:
+        """Whether the store counts as away."""
+        return self._backlog.away
+
+    @property
+    def overdue(self) -> float:
+        """Seconds ago that something should have happened here which has not; 0 while all goes on.
+
+        A store that is away is no reason: each attempt has an end, and the next its time.
+        """
+        return max(0.0, self._clock.monotonic() - min([self._turn_by, *self._end_by.values()]))
+
+    def _wake(self) -> None:
+        """Have `run` see whose turn it is."""
+        self._changed.set()
+        self._turn_by = min(self._turn_by, self._clock.monotonic())
+
     async def run(self) -> None:
         """Upload for ever. Ends only by cancellation; what is not uploaded stays in the spool."""
         async with anyio.create_task_group() as tasks:
             while True:
                 self._changed = anyio.Event()
+                self._turn_by = self._clock.monotonic()
                 if self._clock.monotonic() >= self._look_at:
                     self._look_at = self._clock.monotonic() + LOOK_INTERVAL
                     await self._look()
-                wait = self._start(tasks)
-                with anyio.move_on_after(min(wait, LOOK_INTERVAL)):
+                wait = min(self._start(tasks), LOOK_INTERVAL)
+                self._turn_by = self._clock.monotonic() + (0 if self._changed.is_set() else wait)
+                with anyio.move_on_after(wait):
                     await self._changed.wait()
 
     async def drain(self) -> None:
         """Return when everything that is sealed has been uploaded. To be given a deadline by the caller."""
         self._backlog.hurry()
-        self._changed.set()
+        self._wake()
         await self._look()
         while self._backlog:
             self._one_less = anyio.Event()
@@ -144,29 +169,37 @@ class Uploader:
         """One attempt at one segment, and what follows from it."""
         started = self._clock.monotonic()
         limit = ATTEMPT_TIMEOUT
+        self._end_by[item] = started + limit
         try:
             limit += await self._disk(item.segment.size) / SLOWEST
+            self._end_by[item] = started + limit + _GRACE
             with anyio.fail_after(limit + _GRACE):
-                await self._network(_upload, self._store, item.segment, limit)
+                await self._network(deliver, self._store, item.segment, limit)
             await self._finish(item, self._clock.monotonic() - started)
         except (ObjectConflict, ManifestError) as error:
             await self._quarantine(item, str(error))
         except StoreRejected as error:
+            self.tally.failed("rejected")
             self._postpone(item, REFUSED, str(error))
         except StoreError as error:
+            self.tally.failed("unavailable", read_back=isinstance(error, ReadBackFailed))
             self._postpone(item, UNAVAILABLE, str(error))
         except TimeoutError:
+            self.tally.failed("timeout")
             self._postpone(item, UNAVAILABLE, f"the store took longer than {limit:.0f} s")
         except OSError as error:
             self._spool_failed(item, error)
         except Exception:  # noqa: BLE001  whatever it is, recording must not end over it
+            self.tally.failed("error")
             _log.exception("an upload failed in a way nobody expected")
             self._postpone(item, REFUSED, "an error nobody expected")
         finally:
             self._under_way -= 1
-            self._changed.set()
+            del self._end_by[item]
+            self._wake()
 
     def _spool_failed(self, item: Item, error: OSError) -> None:
+        self.tally.failed("spool")
         if item.segment.audio.exists():
             self._postpone(item, UNAVAILABLE, f"the spool failed: {error}")
         else:
@@ -182,6 +215,7 @@ class Uploader:
             await self._disk(self._spool.discard, item.segment)
         except OSError as error:
             _log.error("an uploaded segment cannot be removed from the spool", **{logs.ERROR: str(error)})
+        self.tally.uploaded(seconds)
         was_away = self._backlog.succeeded(item)
         self._one_less.set()
         if was_away:
@@ -197,6 +231,7 @@ class Uploader:
         )
 
     async def _quarantine(self, item: Item, reason: str) -> None:
+        self.tally.failed("set_aside")
         try:
             await self._disk(self._spool.set_aside, item.segment)
         except OSError as error:
@@ -230,42 +265,3 @@ class Uploader:
                     "waiting": len(self._backlog),
                 },
             )
-
-
-def _upload(store: ObjectStore, segment: SealedSegment, limit: float) -> None:
-    """Put a segment into a store and see that it is there, within `limit` seconds. Blocking.
-
-    Raises:
-        StoreError: it did not get there, or not whole.
-        ManifestError: the manifest in the spool cannot be read.
-        OSError: the spool cannot be read.
-    """
-    manifest, data = segment.read_manifest()
-    digest = hashlib.sha256(data).hexdigest()
-    name, content_type = segment.name, segment.audio_format.content_type
-    with deadline.within(limit):
-        store.put(segment.audio_key, segment.audio, sha256=manifest.audio.sha256, content_type=content_type)
-        store.put(name.manifest_key, data, sha256=digest, content_type=MANIFEST_TYPE)
-        _read_back(store, segment.audio_key, manifest.audio.size, manifest.audio.sha256)
-        _read_back(store, name.manifest_key, len(data), digest)
-
-
-def _read_back(store: ObjectStore, key: str, size: int, sha256: str) -> None:
-    """See that the store holds what it was given, by its own checksum where it has one, else by reading it.
-
-    Raises:
-        StoreUnavailable: it does not.
-    """
-    try:
-        stat = store.stat(key)
-        found = stat.sha256
-        if found is None and stat.size == size:
-            digest = hashlib.sha256()
-            with store.open(key) as content:
-                for part in iter(lambda: content.read(_READ_SIZE), b""):
-                    digest.update(part)
-            found = digest.hexdigest()
-    except ObjectNotFound:
-        raise StoreUnavailable(f"{key} was put and is not there") from None
-    if (stat.size, found) != (size, sha256):
-        raise StoreUnavailable(f"{key} was put and reads back differently: {stat.size} of {size} bytes")

@@ -298,6 +298,7 @@ CodecWord = Annotated[CodecChoice, choice(CodecChoice)]
 ShardWord = Annotated[Shard, BeforeValidator(_shard), PlainSerializer(str)]
 """Which of how many: `2/4`."""
 
+FilePath = Annotated[Path, BeforeValidator(_path)]
 ReadableFile = Annotated[Path, BeforeValidator(_path), AfterValidator(_readable)]
 CertificateFile = Annotated[Path, BeforeValidator(_path), AfterValidator(_certificates)]
 WritableFolder = Annotated[Path, BeforeValidator(_path), AfterValidator(_writable_folder)]

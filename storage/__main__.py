@@ -6,7 +6,7 @@ import typer
 
 from storage import report
 from storage.catalog import NothingRecorded
-from storage.commands import fetching, linking, listing, options
+from storage.commands import exporting, fetching, linking, listing, options
 from storage.errors import StoreError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -14,6 +14,7 @@ app.command("list")(listing.list_recordings)
 app.command("fetch")(fetching.fetch_audio)
 app.command("link")(linking.link_segment)
 app.command("playlist")(linking.write_playlist)
+app.command("export")(exporting.export_range)
 
 
 @app.callback()

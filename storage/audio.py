@@ -1,4 +1,4 @@
-"""Audio files on the reading side, over soundfile: samples of a stored segment, and the WAV that is fetched.
+"""Audio files on the reading side, over soundfile: the samples of a stored segment.
 
 Mono, 16 bit. Knows no store and no time.
 """
@@ -6,7 +6,6 @@ Mono, 16 bit. Knows no store and no time.
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, Protocol
 
@@ -29,9 +28,6 @@ _FLAC_MAGIC = b"fLaC"
 
 _IN_MEMORY = 32 << 20
 """Bytes of samples kept in memory while a FLAC is checked: 35 minutes. More of them go through a file."""
-
-_WAV_LIMIT = (1 << 31) - (1 << 16)
-"""Bytes of samples: a WAV has 32 bits for its size, read as signed by some. It is 37 hours at 8 kHz."""
 
 
 class AudioError(ValueError):
@@ -121,19 +117,3 @@ def _open(file: BinaryIO, *, total: int, sample_rate: int) -> Iterator[soundfile
 
 def _describe(subtype: str, channels: int, sample_rate: int, samples: int) -> str:
     return f"{samples} samples ({subtype}, {channels} channels, {sample_rate} Hz)"
-
-
-@contextmanager
-def create_wav(path: Path, samples: int, sample_rate: int) -> Iterator[AudioWriter]:
-    """Create `path` for that many samples; as RF64 (EBU Tech 3306) where they are too many for a WAV.
-
-    Raises:
-        OSError: it cannot be created or written.
-    """
-    form = "WAV" if samples * _WIDTH <= _WAV_LIMIT else "RF64"
-    # By name: errors of a file object of Python's would be printed from within libsndfile, and not raised.
-    try:
-        with soundfile.SoundFile(path, "x", sample_rate, 1, "PCM_16", format=form) as sound:
-            yield sound
-    except soundfile.LibsndfileError as error:
-        raise OSError(f"{path}: {error.error_string}") from error

@@ -111,9 +111,10 @@ class DirectoryStore:
         """See `ObjectStore`."""
         with self._errors("list", self._root):
             self._check_root()
-            for name in self._names(prefix):
-                if name.endswith("/"):
-                    yield f"{prefix}{name}"
+            above = prefix[: prefix.rfind("/") + 1]
+            for name in self._names(above):
+                if name.endswith("/") and f"{above}{name}".startswith(prefix):
+                    yield f"{above}{name}"
 
     def delete(self, key: str) -> None:
         """See `ObjectStore`. Folders stay: another writer may be about to use them."""

@@ -1,19 +1,15 @@
-"""From the manifests of a watch to one line of samples: what is cut from where, and what is silence and why.
+"""What lies between two instants: what is cut from where, and what is silence and why.
 
-Pure: knows no store and no file. Instants are aware datetimes, positions are counts of samples.
-
-Within a run, samples are what counts: a segment that continues the one before it follows it to the sample,
-and its `started_at` is only a label. The label moves against the count as the sender's clock drifts, by some
-milliseconds from one segment to the next. An instant is therefore looked up in the last segment that began at
-or before it, so that a cut at T ends where the next cut, from T on, begins.
+Pure: knows no store and no file. Instants are aware datetimes, positions are counts of samples. How it comes
+about is told in `line`, for one recorder, and in `merging`, for several.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
+from typing import Protocol
 
-from storage.manifest import ClosedBy, OpenedAfter, OpenedAfterReason, SegmentManifest
+from storage.manifest import OpenedAfterReason, SegmentManifest
 from storage.names import SegmentName
 
 SAMPLE_RATE = 8000
@@ -31,10 +27,11 @@ CORRUPT = "corrupt"
 UNACCOUNTED = "unaccounted"
 """Nothing in the bucket says what happened, or not yet."""
 
-_RESTARTS = frozenset({OpenedAfterReason.CRASH, OpenedAfterReason.STOPPED})
-
 FAILURES = frozenset({MISSING, CORRUPT})
 """Reasons of silence that mean that something was recorded and is not there."""
+
+NOTHING_TO_HEAR = frozenset({OpenedAfterReason.IDLE.value, OpenedAfterReason.START.value})
+"""Reasons of silence that mean that a recorder listened, and nothing came. All others may hide audio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +56,24 @@ class Cut:
         """How many."""
         return self.stop - self.start
 
+    @property
+    def started_at(self) -> datetime:
+        """The label of its first sample."""
+        return self.instant(0)
+
+    @property
+    def ended_at(self) -> datetime:
+        """The label just after its last sample."""
+        return self.instant(self.samples)
+
+    def instant(self, sample: int) -> datetime:
+        """The label of one of its samples."""
+        return self.segment.started_at + to_duration(self.start + sample)
+
+    def part(self, start: int, stop: int) -> "Cut":
+        """Its own samples `start` to `stop` (not included)."""
+        return Cut(self.segment, self.start + start, self.start + stop)
+
 
 @dataclass(frozen=True, slots=True)
 class Pause:
@@ -67,6 +82,14 @@ class Pause:
     started_at: datetime
     samples: int
     reason: str
+
+    def instant(self, sample: int) -> datetime:
+        """The instant of one of its samples."""
+        return self.started_at + to_duration(sample)
+
+    def part(self, start: int, stop: int) -> "Pause":
+        """Its own samples `start` to `stop` (not included)."""
+        return Pause(self.instant(start), stop - start, self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +103,42 @@ class Overlap:
 
 
 @dataclass(frozen=True, slots=True)
+class Joint:
+    """How the audio of one recorder was put to that of another.
+
+    Attributes:
+        labels_apart: by how many samples the second one's labels are later, as its audio shows; None where it
+            shows nothing, and the labels were believed.
+        why_not: why it shows nothing; empty where it does.
+    """
+
+    labels_apart: int | None
+    why_not: str = ""
+
+
+class Others(Protocol):
+    """What the other recorders of a layout have, where the audio of one cannot be used."""
+
+    def instead(self, at: int, samples: int, unusable: Mapping[SegmentName, str]) -> Sequence[Cut | Pause]:
+        """What lies from sample `at` of the layout on, without segments that cannot be used, and why not."""
+
+    def joint(self, before: Cut, after: Cut) -> Joint:
+        """How a cut was put to one of another recorder before it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
-    """What lies between two instants, in order and without a hole."""
+    """What lies between two instants, in order and without a hole.
+
+    `others` is None where there is one recorder.
+    """
 
     started_at: datetime
     ended_at: datetime
     pieces: tuple[Cut | Pause, ...]
     overlaps: tuple[Overlap, ...]
     problems: tuple[Problem, ...]
+    others: Others | None = None
 
     @property
     def samples(self) -> int:
@@ -109,199 +160,3 @@ def to_samples(duration: timedelta) -> int:
 def to_duration(samples: int) -> timedelta:
     """How long so many samples are."""
     return timedelta(microseconds=samples * 1_000_000 // SAMPLE_RATE)
-
-
-def lay_out(
-    segments: Sequence[SegmentManifest],
-    problems: Sequence[Problem] = (),
-    start: datetime | None = None,
-    end: datetime | None = None,
-    *,
-    orphans: Collection[SegmentName] = (),
-) -> Layout | None:
-    """Lay out the segments of one watch from `start` to `end` (not included); None: all of it.
-
-    `segments` are in the order of their names and may reach beyond the range. `problems` are those of
-    manifests in it, and `orphans` the segments whose predecessor is known to be missing. None is returned
-    where there is neither a segment nor a range.
-    """
-    apart = {*orphans, *_after_damaged(segments, problems)}
-    runs = sorted(_runs(segments, apart), key=lambda run: run.started_at)
-    if start is None:
-        start = min((run.started_at for run in runs), default=end)
-    if end is None:
-        end = max((run.ended_at for run in runs), default=start)
-    if start is None or end is None:
-        return None
-    line = _Line(start, end, problems, orphans)
-    for run in runs:
-        line.add(run)
-    return line.finish()
-
-
-class _Run:
-    """Segments of one recorder that follow each other to the sample."""
-
-    def __init__(self, segments: Sequence[SegmentManifest]) -> None:
-        self.segments = segments
-        self.started_at = segments[0].started_at
-        self.ended_at = segments[-1].ended_at
-        self.recorder = segments[0].recorder
-
-    def cuts(self, start: datetime, end: datetime) -> Iterator[Cut]:
-        """The samples from one instant to another."""
-        first, first_sample = self._find(start)
-        last, last_sample = self._find(end)
-        for index in range(first, last + 1):
-            segment = self.segments[index]
-            cut = Cut(
-                segment,
-                first_sample if index == first else 0,
-                last_sample if index == last else segment.samples,
-            )
-            if cut.samples:
-                yield cut
-
-    def _find(self, at: datetime) -> tuple[int, int]:
-        """Which segment an instant falls in, and at which of its samples."""
-        index = max((i for i, segment in enumerate(self.segments) if segment.started_at <= at), default=0)
-        segment = self.segments[index]
-        return index, min(max(to_samples(at - segment.started_at), 0), segment.samples)
-
-
-def _after_damaged(segments: Iterable[SegmentManifest], problems: Iterable[Problem]) -> Iterator[SegmentName]:
-    """The segments before which one of the same recorder is damaged."""
-    names = [(segment.name, False) for segment in segments] + [(problem.name, True) for problem in problems]
-    damaged: dict[str, bool] = {}
-    for name, is_damaged in sorted(names, key=lambda entry: (entry[0].started_at, entry[0].number)):
-        if damaged.get(name.recorder) and not is_damaged:
-            yield name
-        damaged[name.recorder] = is_damaged
-
-
-def _runs(segments: Iterable[SegmentManifest], apart: Collection[SegmentName]) -> Iterator[_Run]:
-    """Runs of each recorder; the segments in `apart` begin a new one."""
-    by_recorder: dict[str, list[SegmentManifest]] = {}
-    for segment in segments:
-        if segment.samples:
-            by_recorder.setdefault(segment.recorder, []).append(segment)
-    for own in by_recorder.values():
-        begin = 0
-        for index, (before, segment) in enumerate(pairwise(own), 1):
-            if segment.name in apart or not _follows(before, segment):
-                yield _Run(own[begin:index])
-                begin = index
-        yield _Run(own[begin:])
-
-
-def _follows(before: SegmentManifest, segment: SegmentManifest) -> bool:
-    apart = segment.started_at - before.ended_at
-    if segment.opened_after is None:
-        return abs(apart) <= LABEL_TOLERANCE
-    # One recorder records one thing at a time: labels that overlap a little are a little wrong.
-    return -LABEL_TOLERANCE <= apart <= timedelta(0)
-
-
-def _in_order(opened_after: OpenedAfter, ended_at: datetime) -> Iterator[tuple[str, datetime]]:
-    """The reasons of an absence that ended then and the instants they reach to, where they have an order.
-
-    Across a restart they have: what was before it, the time without a recorder, and what came after. In one
-    life of a recorder they may have taken turns.
-    """
-    if not _RESTARTS & opened_after.by_reason.keys():
-        return
-    at = ended_at - timedelta(seconds=opened_after.seconds)
-    for reason, seconds in opened_after.by_reason.items():
-        at += timedelta(seconds=seconds)
-        yield reason.value, at
-
-
-class _Line:
-    """A layout that is being made, from left to right."""
-
-    def __init__(
-        self,
-        start: datetime,
-        end: datetime,
-        problems: Sequence[Problem],
-        orphans: Collection[SegmentName],
-    ) -> None:
-        self._start = start
-        self._end = end
-        self._problems = problems
-        self._orphans = orphans
-        self._at = start
-        self._pieces: list[Cut | Pause] = []
-        self._overlaps: list[Overlap] = []
-        self._last: _Run | None = None
-
-    def add(self, run: _Run) -> None:
-        """Add what a run has beyond what is there already."""
-        start = max(run.started_at, self._start)
-        end = min(run.ended_at, self._end)
-        if start >= end:
-            if run.ended_at <= self._start:
-                self._last = run  # says why the range begins with silence, if it does
-            return
-        if start < self._at and self._last is not None:
-            until = min(self._at, end)
-            self._overlaps.append(Overlap(start, until, self._last.recorder, run.recorder))
-        if end <= self._at:
-            return
-        if start > self._at:
-            self._wait_for(run.segments[0], start)
-        self._pieces.extend(run.cuts(self._at, end))
-        self._at = end
-        self._last = run
-
-    def finish(self) -> Layout:
-        """The layout, with silence up to its end."""
-        if self._at < self._end:
-            self._pause(self._end, self._reason_after())
-        return Layout(
-            self._start, self._end, tuple(self._pieces), tuple(self._overlaps), tuple(self._problems)
-        )
-
-    def _pause(self, until: datetime, reason: str) -> None:
-        samples = to_samples(until - self._at)
-        if samples:
-            self._pieces.append(Pause(self._at, samples, reason))
-        self._at = until
-
-    def _wait_for(self, segment: SegmentManifest, start: datetime) -> None:
-        """Account for the time until `start`, at which `segment` begins.
-
-        A segment answers for the seconds that it says it was opened after. What lies before them, as the time
-        between two lives of a recorder, is what came of the segment before.
-        """
-        reason = self._reason_before(segment)
-        if segment.opened_after and reason == segment.opened_after.reason.value:
-            answered = min(segment.opened_after.seconds, (start - self._at).total_seconds())
-            since = start - timedelta(seconds=answered)
-            if since - self._at > LABEL_TOLERANCE:
-                self._pause(since, self._reason_after())
-            for part, until in _in_order(segment.opened_after, start):
-                self._pause(max(self._at, min(until, start)), part)
-        self._pause(start, reason)
-
-    def _reason_before(self, segment: SegmentManifest) -> str:
-        if self._is_damaged(segment.started_at):
-            return CORRUPT
-        if segment.opened_after is None or segment.name in self._orphans:
-            return MISSING
-        return segment.opened_after.reason.value
-
-    def _reason_after(self) -> str:
-        if self._is_damaged(self._end):
-            return CORRUPT
-        if self._last is None:
-            return UNACCOUNTED
-        closed_by = self._last.segments[-1].closed_by
-        # After those two, a segment follows as soon as there is audio: it may still be on its way.
-        return UNACCOUNTED if closed_by in {ClosedBy.GRID, ClosedBy.CODEC} else closed_by.value
-
-    def _is_damaged(self, until: datetime) -> bool:
-        """Whether a segment with a damaged manifest began since the last one and before `until`."""
-        since = self._last.segments[-1].started_at if self._last else None
-        begun = (problem.name.started_at for problem in self._problems)
-        return any((since is None or since <= at) and at < until for at in begun)

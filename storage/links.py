@@ -57,7 +57,7 @@ def segment_at(catalog: Catalog, watch: WatchId, at: datetime) -> SegmentManifes
         NothingRecorded: none has.
     """
     try:
-        pieces = catalog.layout(watch, at, at + _A_SAMPLE).pieces
+        pieces = catalog.layout(watch, at, at + _A_SAMPLE, by_labels=True).pieces
     except NothingRecorded:
         raise NothingRecorded(f"{watch}: nothing was recorded at {iso(at)}") from None
     return next(piece.segment for piece in pieces if isinstance(piece, Cut))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from storage.layout import Layout, Pause
 from storage.manifest import SegmentManifest
-from storage.names import AudioFormat
+from storage.names import AudioFormat, SegmentName
 from storage.report import iso, length, printable
 
 
@@ -43,13 +43,16 @@ def entries(layout: Layout) -> tuple[Entry, ...]:
     """The segments of a layout, each once, and the silence before each, but not after the last."""
     found: list[Entry] = []
     pauses: list[Pause] = []
+    seen: set[SegmentName] = set()
     for piece in layout.pieces:
         if isinstance(piece, Pause):
             pauses.append(piece)
-        elif not found or found[-1].segment.name != piece.segment.name:
+            continue
+        if piece.segment.name not in seen:
+            seen.add(piece.segment.name)
             repeats = piece.start if found and not pauses else 0
             found.append(Entry(piece.segment, tuple(pauses), repeats))
-            pauses = []
+        pauses = []
     return tuple(found)
 
 

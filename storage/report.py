@@ -24,9 +24,9 @@ def console(*, stderr: bool = False) -> Console:
     return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
 
 
-def print_json(value: dict[str, Any]) -> None:
+def print_json(value: dict[str, Any], *, stderr: bool = False) -> None:
     """One JSON object."""
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    (sys.stderr if stderr else sys.stdout).write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
 def print_problems(problems: Iterable[Problem]) -> None:

@@ -75,9 +75,9 @@ class ObjectStore(Protocol):
         """
 
     def folders(self, prefix: str = "") -> Iterator[str]:
-        """The distinct keys below `prefix` up to and including the next `/`, in order.
+        """The distinct beginnings of keys, from `prefix` up to and including the next `/`, in order.
 
-        `prefix` is empty or ends with `/`. With `a/b/1` and `a/c/2`, `folders("a/")` is `a/b/` and `a/c/`.
+        With `a/b/1` and `a/c/2`, `folders("a/")` is `a/b/` and `a/c/`, and `folders("a/c")` is `a/c/`.
         Some stores go on to show a folder whose objects have all been deleted.
         """
 

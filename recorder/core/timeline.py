@@ -14,20 +14,11 @@ import math
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from recorder.core.hold import MOST_HELD, SETTLE, TOLERANCE, Hold
 from recorder.core.media import SAMPLE_RATE
 from recorder.core.packets import Chunk
 from storage.manifest import GapReason
 
-SETTLE = 0.5
-"""Seconds to watch the lag after audio set in before a gap is believed. A burst follows a stall at once."""
-HOLD_LIMIT = 30.0
-"""Seconds after which a gap is decided even while the sender is still catching up: a bound to memory."""
-MOST_HELD = 1 << 22
-"""Bytes at which a gap is decided too: over four minutes of audio, which no honest burst exceeds."""
-_CHUNK_COST = 250
-"""Bytes that a chunk takes beside its samples."""
-TOLERANCE = 0.1
-"""Seconds of lag that are no gap: above the jitter of networks, below what a listener would miss."""
 MAX_DRIFT = 300e-6
 """Seconds a second. Crystals stay below 100 ppm, bad ones below 200; faster is loss or surplus."""
 STEP = 0.015
@@ -56,37 +47,6 @@ class Gap(NamedTuple):
 Placed = Audio | Gap
 
 
-class _Hold:
-    """Audio kept back since it set in again, until it is known how much time it missed."""
-
-    def __init__(self, reason: GapReason, at: float) -> None:
-        self.reason = reason
-        self.began = at
-        self.decide_at = at + SETTLE
-        self.chunks: list[Chunk] = []
-        self.samples = 0
-        self.size = 0  # bytes
-        self.least_lag = math.inf
-        self.least_sure = math.inf  # had it waited unread as long as it can have
-        self._least_before = math.inf
-
-    def add(self, chunk: Chunk, lag: float) -> None:
-        if not self.chunks:
-            self._least_before = lag
-        self.chunks.append(chunk)
-        self.samples += chunk.samples + chunk.lost
-        self.size += len(chunk.pcm) + _CHUNK_COST
-        self.least_lag = min(self.least_lag, lag)
-        self.least_sure = min(self.least_sure, lag - chunk.waited * SAMPLE_RATE)
-
-    def catching_up(self, now: float) -> bool:
-        """Whether the lag still falls clearly faster than jitter lets it; if so, look again later."""
-        falling = self._least_before - self.least_lag > 0.1 * SETTLE * SAMPLE_RATE
-        self._least_before = self.least_lag
-        self.decide_at = now + SETTLE
-        return falling and now - self.began < HOLD_LIMIT
-
-
 class Timeline:
     """The timeline of one watch. It survives reconnects.
 
@@ -102,7 +62,7 @@ class Timeline:
         self._phase = 0.0  # samples of least lag beyond the reference, of the flow that is on
         self._pending = 0.0  # samples of least lag beyond both: drift or missing, it will show
         self._pending_since = 0.0
-        self._hold: _Hold | None = None
+        self._hold: Hold | None = None
         self._interrupted = True  # the next audio must be weighed, whatever its lag
         self._late_since: float | None = None  # since when no audio came that did not seem late
         self._window: tuple[float, float] | None = None  # its begin and its least lag
@@ -125,7 +85,7 @@ class Timeline:
         excess = lag - self._reference - self._phase
         if self._hold is None and (self._interrupted or self._is_late(chunk, excess)):
             reason = GapReason.DISCONNECTED if self._interrupted else GapReason.STALLED
-            self._hold = _Hold(reason, chunk.at)
+            self._hold = Hold(reason, chunk.at)
         if self._hold is None:
             self._follow(chunk.at, lag - self._reference)
             return placed + self._placed(chunk)
@@ -147,7 +107,7 @@ class Timeline:
     @property
     def deadline(self) -> float | None:
         """When to `flush` if no audio comes before, monotonic seconds; None while nothing is held."""
-        return None if self._hold is None else self._hold.began + HOLD_LIMIT
+        return self._hold.deadline if self._hold else None
 
     def fill(self, samples: int, reason: GapReason) -> Gap:
         """State that nothing will ever be heard of the next `samples` samples."""
@@ -225,7 +185,7 @@ class Timeline:
         sure = excess - chunk.waited * SAMPLE_RATE > TOLERANCE * SAMPLE_RATE
         return sure or chunk.at - self._late_since >= SETTLE
 
-    def _decide(self, hold: _Hold, lag: float) -> list[Placed]:
+    def _decide(self, hold: Hold, lag: float) -> list[Placed]:
         if self.position == 0:
             # The first audio of all: there is nothing that it could be late for.
             self._reference = hold.least_lag
@@ -239,7 +199,7 @@ class Timeline:
         gap = max(0, round(missing / frame)) * frame
         return self._release(hold, gap)
 
-    def _release(self, hold: _Hold, gap: int) -> list[Placed]:
+    def _release(self, hold: Hold, gap: int) -> list[Placed]:
         self._hold = None
         self._interrupted = False
         self._late_since = None

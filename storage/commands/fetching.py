@@ -1,25 +1,51 @@
-"""`recordings fetch`: the audio between two times, as one file."""
+"""`recordings fetch`: the audio between two times, as a file, down a pipe, or as the objects it lies in."""
 
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from storage import durable, report
-from storage.audio import create_wav
 from storage.catalog import Catalog
-from storage.commands import options
-from storage.layout import SAMPLE_RATE, Layout
+from storage.commands import fetched, options
+from storage.commands.fetched import PIPE
+from storage.copying import copy_segments
+from storage.layout import SAMPLE_RATE, Cut, Layout
 from storage.names import WatchId
-from storage.report import instant, iso, length, table
+from storage.outputs import OutputFormat, create, stream
+from storage.parts import kept_for
+from storage.report import instant, length
 from storage.retrieval import FetchResult
+from storage.store import ObjectStore
 
-_BYTES_PER_SAMPLE = 2
+_BYTES_PER_SAMPLE = {
+    OutputFormat.WAV: 2.0,
+    OutputFormat.RAW: 2.0,
+    OutputFormat.FLAC: 2.0,  # at worst: speech takes half of it
+    OutputFormat.OGG: 0.7,
+    OutputFormat.OPUS: 0.7,
+}
 
-_Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The WAV to write.")]
+_Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="The file to write; - is a pipe.")
+]
+_Segments = Annotated[
+    Path | None,
+    typer.Option("--segments", metavar="DIR", help="Copy the objects as they are into a folder instead."),
+]
+_Format = Annotated[
+    OutputFormat | None,
+    typer.Option("--format", help="What to write; by default what the name of the file ends in."),
+]
+_Strict = Annotated[
+    bool, typer.Option("--strict", help="Exit with 1 also for silence in which there may have been audio.")
+]
 _Force = Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")]
 
 
@@ -27,10 +53,13 @@ def fetch_audio(
     context: typer.Context,
     *,
     id_: options.Id,
-    output: _Output,
+    output: _Output = None,
+    segments: _Segments = None,
     start: options.From = None,
     end: options.To = None,
     kind: options.Kind = None,
+    output_format: _Format = None,
+    strict: _Strict = False,
     force: _Force = False,
     as_json: options.Json = False,
     store: options.Store = None,
@@ -38,36 +67,121 @@ def fetch_audio(
     region: options.Region = None,
     config: options.Config = None,
 ) -> None:
-    """Write the audio between two times into one WAV, to the sample; without times, all of it.
+    """Write the audio between two times into one file, to the sample; without times, all of it.
 
-    Time that was not recorded is silence in the file, and in the table that follows, with its reason.
+    Time that was not recorded is silence in the file, and in the table that follows, with its reason. With
+    --strict it is an error, unless the conference was idle. Where several recorders recorded, each fills the
+    gaps of the others. A fetch that was cut off goes on where it was, if it is told the same again.
 
     \b
     recordings fetch 1ed12456 -o board.wav
     recordings fetch 1ed12456 --from 2026-11-22T15:00 --to 2026-11-22T16:00 -o board.wav
-    """  # noqa: D301 -- as above
+    recordings fetch 1ed12456 --from 2026-11-22 --to 2026-11-23 -o - --format flac | ...
+    """  # noqa: D301 -- click reads \b as "do not rewrap"
     options.check_range(start, end)
-    if output.exists() and not force:
-        raise typer.BadParameter(f"{output} is there already; --force replaces it")
-    if not output.parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {output.parent}")
+    _check_output(output, segments, force=force)
     opened = options.open_store(options.place_of(store, endpoint_url, region, config).over(context.obj))
-    catalog = Catalog(opened)
-    watch = options.find_watch(opened, catalog, id_, kind)
-    layout = catalog.layout(watch, start, end)
-    _check_free_space(layout, output)
-    result = _write(catalog, layout, output, force=force)
-    if as_json:
-        report.print_json(_fetched_json(watch, result, output))
+    watch = options.find_watch(opened, Catalog(opened), id_, kind)
+    if output is None:
+        _copy(opened, watch, (start, end), segments or Path(), as_json=as_json)
+        return
+    written_as = output_format or _format_of(output)
+    if output == PIPE:
+        result = _pipe(Catalog(opened), watch, (start, end), written_as)
     else:
-        _print_fetched(result, output)
+        result = _write(opened, watch, (start, end), output, written_as, force=force)
+    if as_json:
+        report.print_json(fetched.fetched_json(watch, result, output), stderr=output == PIPE)
+    else:
+        fetched.print_fetched(result, output)
+    _end(result, strict=strict)
+
+
+def _check_output(output: Path | None, segments: Path | None, *, force: bool) -> None:
+    if (output is None) == (segments is None):
+        raise typer.BadParameter("where to? Give one of -o FILE and --segments DIR")
+    folder = segments
+    if output is not None:
+        folder = output.parent
+        if output != PIPE and output.exists() and not force:
+            raise typer.BadParameter(f"{output} is there already; --force replaces it")
+    if folder is not None and not folder.is_dir():
+        raise typer.BadParameter(f"there is no folder {folder}")
+
+
+def _format_of(output: Path) -> OutputFormat:
+    if output == PIPE:
+        return OutputFormat.WAV
+    by_suffix = OutputFormat.of_suffix(output)
+    if by_suffix is None:
+        known = ", ".join(each.value for each in OutputFormat)
+        raise typer.BadParameter(f"{output}: its name says no format; --format does: {known}")
+    return by_suffix
+
+
+def _end(result: FetchResult, *, strict: bool) -> None:
+    """Say what is wrong with what was fetched, and end with it."""
     options.end(result.problems)
+    if strict and result.doubtful:
+        for silence in result.doubtful:
+            began = instant(silence.started_at)
+            report.console(stderr=True).print(
+                f"recordings: {length(silence.samples)} from {began} is silence because: {silence.reason}"
+            )
+        raise typer.Exit(options.FAILED)
     if not result.complete:
         raise typer.Exit(options.FAILED)
 
 
-def _write(catalog: Catalog, layout: Layout, output: Path, *, force: bool) -> FetchResult:
-    aside = durable.temporary(output)
+def _write(
+    store: ObjectStore,
+    watch: WatchId,
+    between: tuple[datetime | None, datetime | None],
+    output: Path,
+    output_format: OutputFormat,
+    *,
+    force: bool,
+) -> FetchResult:
+    with kept_for(output) as folder:
+        catalog = Catalog(store, folder)
+        layout = catalog.layout(watch, *between)
+        _check_free_space(layout, output, output_format, folder)
+        aside = durable.temporary(folder / output.name)
+        try:
+            with (
+                _progress(output.name, layout.samples) as (progress, task),
+                create(aside, output_format, layout.samples, SAMPLE_RATE) as out,
+            ):
+                result = catalog.fetch(layout, out, lambda samples: progress.advance(task, samples))
+            if force:
+                durable.sync_file(aside)
+                durable.rename(aside, output)
+            else:
+                durable.publish(aside, output)
+        finally:
+            aside.unlink(missing_ok=True)
+    return result
+
+
+def _pipe(
+    catalog: Catalog,
+    watch: WatchId,
+    between: tuple[datetime | None, datetime | None],
+    output_format: OutputFormat,
+) -> FetchResult:
+    layout = catalog.layout(watch, *between)
+    with (
+        _progress("-", layout.samples) as (progress, task),
+        # Not Python's own: what could not be written would be tried again as the interpreter ends.
+        open(sys.stdout.fileno(), "wb", closefd=False) as pipe,
+        stream(pipe, output_format, layout.samples, SAMPLE_RATE) as out,
+    ):
+        return catalog.fetch(layout, out, lambda samples: progress.advance(task, samples))
+
+
+@contextmanager
+def _progress(name: str, total: int | None) -> "Iterator[tuple[Progress, TaskID]]":
+    """A bar on a terminal, and nothing elsewhere."""
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -77,79 +191,39 @@ def _write(catalog: Catalog, layout: Layout, output: Path, *, force: bool) -> Fe
         disable=not sys.stderr.isatty(),
         transient=True,
     )
-    try:
-        with progress, create_wav(aside, layout.samples, SAMPLE_RATE) as wav:
-            task = progress.add_task(output.name, total=layout.samples)
-            result = catalog.fetch(layout, wav, lambda samples: progress.advance(task, samples))
-        if force:
-            durable.sync_file(aside)
-            durable.rename(aside, output)
-        else:
-            durable.publish(aside, output)
-    finally:
-        aside.unlink(missing_ok=True)
-    return result
+    with progress:
+        yield progress, progress.add_task(name, total=total)
 
 
-def _check_free_space(layout: Layout, output: Path) -> None:
+def _check_free_space(layout: Layout, output: Path, output_format: OutputFormat, folder: Path) -> None:
     """A range of years is quickly asked for, and most of it would be silence."""
-    needed = layout.samples * _BYTES_PER_SAMPLE
+    audio = {piece.segment.audio for piece in layout.pieces if isinstance(piece, Cut)}
+    parts = sum(each.size for each in audio if not (folder / each.sha256).exists())
+    needed = int(layout.samples * _BYTES_PER_SAMPLE[output_format]) + parts
     free = shutil.disk_usage(output.parent).free
     if needed > free:
         options.fail(
-            f"{output}: that would be {needed >> 20} MiB, and {free >> 20} are free: choose a shorter range"
+            f"{output}: that needs {needed >> 20} MiB, and {free >> 20} are free: choose a shorter range,"
+            " or -o -"
         )
 
 
-def _print_fetched(result: FetchResult, output: Path) -> None:
-    """What was fetched, and the ledger of what in it is silence."""
-    out = report.console()
-    out.print(
-        f"{output}: {length(result.samples)} out of {len(result.segments)} segments,"
-        f" from {instant(result.started_at)} to {instant(result.ended_at)}"
-    )
-    for overlap in result.overlaps:
-        out.print(
-            f"from {instant(overlap.started_at)} to {instant(overlap.ended_at)} both {overlap.taken} and"
-            f" {overlap.left_out} recorded; the audio is that of {overlap.taken}"
+def _copy(
+    store: ObjectStore,
+    watch: WatchId,
+    between: tuple[datetime | None, datetime | None],
+    folder: Path,
+    *,
+    as_json: bool,
+) -> None:
+    with _progress(folder.name, None) as (progress, task):
+        result = copy_segments(
+            store, Catalog(store).segments(watch, *between), folder, lambda _: progress.advance(task)
         )
-    if not result.silence:
-        out.print("no silence but the conference's own")
-        return
-    rows = table("start (UTC)", "in the file", "length", "silence because")
-    for silence in result.silence:
-        rows.add_row(instant(silence.started_at), length(silence.at), length(silence.samples), silence.reason)
-    out.print(rows)
-
-
-def _fetched_json(watch: WatchId, result: FetchResult, output: Path) -> dict[str, Any]:
-    """What was fetched. `at` and `samples` count samples of the file."""
-    return {
-        "watch": report.watch_json(watch),
-        "output": str(output),
-        "started_at": iso(result.started_at),
-        "ended_at": iso(result.ended_at),
-        "sample_rate": SAMPLE_RATE,
-        "samples": result.samples,
-        "complete": result.complete,
-        "silence": [
-            {
-                "at": silence.at,
-                "samples": silence.samples,
-                "reason": silence.reason,
-                "started_at": iso(silence.started_at),
-            }
-            for silence in result.silence
-        ],
-        "overlaps": [
-            {
-                "started_at": iso(overlap.started_at),
-                "ended_at": iso(overlap.ended_at),
-                "taken": overlap.taken,
-                "left_out": overlap.left_out,
-            }
-            for overlap in result.overlaps
-        ],
-        "segments": [segment.audio.key for segment in result.segments],
-        "problems": report.problems_json(result.problems),
-    }
+    if as_json:
+        report.print_json(fetched.copied_json(watch, result, folder))
+    else:
+        report.console().print(f"{folder}: {len(result.segments)} segments of {watch}, {result.size} bytes")
+    options.end(result.problems)
+    if not result.segments:
+        options.fail(f"{watch}: nothing was recorded then")

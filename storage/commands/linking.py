@@ -131,7 +131,8 @@ def write_playlist(
         raise typer.BadParameter(f"{output} is there already; --force replaces it")
     opened = options.open_store(options.place_of(store, endpoint_url, region, config).over(context.obj))
     catalog = Catalog(opened)
-    layout = catalog.layout(options.find_watch(opened, catalog, id_, kind), start, end)
+    watch = options.find_watch(opened, catalog, id_, kind)
+    layout = catalog.layout(watch, start, end, by_labels=True)  # whole segments need no more
     made: list[links.Link] = []
 
     def link(segment: SegmentManifest) -> str:

@@ -1,16 +1,19 @@
-"""`recordings list`: what was recorded, or the segments of one conference or call."""
+"""`recordings list`: what was recorded, or the segments or days of one conference or call."""
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Any
 
 import typer
 
 from storage import report
-from storage.catalog import Catalog
+from storage.catalog import Catalog, Survey
 from storage.commands import options
+from storage.coverage import Coverage, cover, cover_by_day
 from storage.layout import SAMPLE_RATE, Problem
 from storage.manifest import SegmentManifest
 from storage.names import WatchId, WatchKind
@@ -18,36 +21,32 @@ from storage.report import instant, iso, length, printable, table
 from storage.store import ObjectStore
 
 
+class By(StrEnum):
+    """What the rows of one watch are."""
+
+    SEGMENT = "segment"
+    DAY = "day"
+
+
+_By = Annotated[By | None, typer.Option("--by", help="What to list of one watch.  [default: segment]")]
+
+
 @dataclass(frozen=True, slots=True)
 class WatchSummary:
-    """One watch in a list. `name` is the last it had; `samples` and `silence` are counts of samples."""
+    """One watch in a list. `name` is the last it had."""
 
     watch: WatchId
     name: str | None
-    first: datetime | None
-    last: datetime | None
     segments: int
-    samples: int
-    silence: int
+    coverage: Coverage
     problems: tuple[Problem, ...]
 
     @classmethod
-    def of(cls, watch: WatchId, entries: Iterable[SegmentManifest | Problem]) -> "WatchSummary":
-        """Sum up the segments of a watch."""
-        name, first, last = None, None, None
-        segments, samples, silence = 0, 0, 0
-        problems = []
-        for entry in entries:
-            if isinstance(entry, Problem):
-                problems.append(entry)
-                continue
-            name = entry.watch.name or name
-            first = first or entry.started_at
-            last = max(last, entry.ended_at) if last else entry.ended_at
-            segments += 1
-            samples += entry.samples
-            silence += entry.silence
-        return cls(watch, name, first, last, segments, samples, silence, tuple(problems))
+    def of(cls, watch: WatchId, survey: Survey) -> "WatchSummary":
+        """Sum up what there is of a watch."""
+        names = [segment.watch.name for segment in survey.segments if segment.watch.name]
+        coverage = cover(survey.layout) if survey.layout else Coverage()
+        return cls(watch, names[-1] if names else None, len(survey.segments), coverage, survey.problems)
 
 
 def list_recordings(
@@ -56,6 +55,7 @@ def list_recordings(
     id_: options.OptionalId = None,
     start: options.From = None,
     end: options.To = None,
+    by: _By = None,
     kind: options.Kind = None,
     as_json: options.Json = False,
     store: options.Store = None,
@@ -63,28 +63,39 @@ def list_recordings(
     region: options.Region = None,
     config: options.Config = None,
 ) -> None:
-    """List what was recorded, or the segments of one conference or call.
+    """List what was recorded, or the segments or days of one conference or call.
+
+    Coverage is the audio that was recorded, in percent of it and of all silence, from the first to the last
+    audio, in which there may have been more: disconnected, crash, stopped, missing ... Time in which a
+    recorder listened and nothing came (idle, start) does not count. What two recorders have counts once.
 
     \b
     recordings list
     recordings list 1ed12456 --from 2026-11-22T15:00 --to 2026-11-22T16:00
+    recordings list 1ed12456 --by day --from 2026-11-01 --to 2026-12-01
     recordings list --json | jq .watches[].id
-    """  # noqa: D301 -- as above
+    """  # noqa: D301 -- click reads \b as "do not rewrap"
     options.check_range(start, end)
     opened = options.open_store(options.place_of(store, endpoint_url, region, config).over(context.obj))
     catalog = Catalog(opened)
     if id_ is None:
+        if by is not None:
+            raise typer.BadParameter("--by is for one conference or call: say which")
         _list_watches(opened, catalog, (start, end), kind, as_json=as_json)
         return
     watch = options.find_watch(opened, catalog, id_, kind)
-    entries = list(catalog.segments(watch, start, end))
-    problems = [entry for entry in entries if isinstance(entry, Problem)]
-    segments = [entry for entry in entries if isinstance(entry, SegmentManifest)]
-    if as_json:
-        report.print_json(_segments_json(watch, segments, problems))
+    survey = catalog.survey(watch, start, end)
+    if by is By.DAY:
+        days = cover_by_day(survey.layout) if survey.layout else {}
+        if as_json:
+            report.print_json(_days_json(watch, days, survey.problems))
+        else:
+            _print_days(watch, days)
+    elif as_json:
+        report.print_json(_segments_json(watch, survey.segments, survey.problems))
     else:
-        _print_segments(watch, segments)
-    options.end(problems)
+        _print_segments(watch, survey.segments)
+    options.end(survey.problems)
 
 
 def _list_watches(
@@ -95,8 +106,8 @@ def _list_watches(
     *,
     as_json: bool,
 ) -> None:
-    watches = (watch for watch in catalog.watches() if kind in {None, watch.kind})
-    summaries = [WatchSummary.of(watch, catalog.segments(watch, *between)) for watch in watches]
+    watches = catalog.watches(kinds=[kind] if kind else WatchKind)
+    summaries = [WatchSummary.of(watch, catalog.survey(watch, *between)) for watch in watches]
     summaries = [summary for summary in summaries if summary.segments or summary.problems]
     if as_json:
         report.print_json(_watches_json(store.url, summaries))
@@ -110,19 +121,52 @@ def _print_watches(summaries: Sequence[WatchSummary]) -> None:
     if not summaries:
         report.console().print("nothing was recorded")
         return
-    rows = table("kind", "id", "name", "first (UTC)", "last (UTC)", "segments", "recorded", "silence")
+    rows = table(
+        *("kind", "id", "name", "first (UTC)", "last (UTC)", "segments", "recorded", "silence", "coverage")
+    )
     for summary in summaries:
         rows.add_row(
             summary.watch.kind,
             summary.watch.id,
             printable(summary.name or ""),
-            instant(summary.first),
-            instant(summary.last),
+            instant(summary.coverage.first),
+            instant(summary.coverage.last),
             str(summary.segments),
-            length(summary.samples),
-            length(summary.silence) if summary.silence else "",
+            *_counts(summary.coverage),
         )
     report.console().print(rows)
+
+
+def _print_days(watch: WatchId, days: Mapping[date, Coverage]) -> None:
+    """A table of the days of one watch."""
+    if not days:
+        report.console().print(f"{watch}: nothing was recorded")
+        return
+    rows = table("day (UTC)", "first", "last", "segments", "recorded", "silence", "coverage", "because")
+    for day, coverage in days.items():
+        rows.add_row(
+            day.isoformat(),
+            instant(coverage.first)[11:],
+            instant(coverage.last)[11:],
+            str(coverage.segments),
+            *_counts(coverage),
+            _reasons(coverage.silence),
+        )
+    out = report.console()
+    out.print(f"{watch}: {len(days)} days")
+    out.print(rows)
+
+
+def _counts(coverage: Coverage) -> tuple[str, str, str]:
+    """Recorded, silence and coverage, as in the help of the command."""
+    silence = length(coverage.doubtful) if coverage.doubtful else ""
+    return length(coverage.heard), silence, _percent(coverage)
+
+
+def _percent(coverage: Coverage) -> str:
+    """Rounded down: what is shown as 100 is all of it."""
+    percent = coverage.percent
+    return "" if percent is None else f"{math.floor(percent * 100) / 100:.2f}%"
 
 
 def _print_segments(watch: WatchId, segments: Sequence[SegmentManifest]) -> None:
@@ -138,7 +182,7 @@ def _print_segments(watch: WatchId, segments: Sequence[SegmentManifest]) -> None
             length(segment.samples),
             segment.recorder,
             printable(segment.codec),
-            ", ".join(f"{reason} {length(samples)}" for reason, samples in _by_reason(segment).items()),
+            _reasons(_by_reason(segment)),
             segment.closed_by,
             f"{after.reason} {length(round(after.seconds * SAMPLE_RATE))}" if after else "",
         )
@@ -155,15 +199,36 @@ def _watches_json(store_url: str, summaries: Iterable[WatchSummary]) -> dict[str
             {
                 **report.watch_json(summary.watch),
                 "name": summary.name,
-                "first": iso(summary.first),
-                "last": iso(summary.last),
                 "segments": summary.segments,
-                "seconds": summary.samples / SAMPLE_RATE,
-                "silence_seconds": summary.silence / SAMPLE_RATE,
+                **_coverage_json(summary.coverage),
                 "problems": report.problems_json(summary.problems),
             }
             for summary in summaries
         ],
+    }
+
+
+def _days_json(watch: WatchId, days: Mapping[date, Coverage], problems: Iterable[Problem]) -> dict[str, Any]:
+    """The days of a watch."""
+    return {
+        "watch": report.watch_json(watch),
+        "days": [
+            {"day": day.isoformat(), "segments": coverage.segments, **_coverage_json(coverage)}
+            for day, coverage in days.items()
+        ],
+        "problems": report.problems_json(problems),
+    }
+
+
+def _coverage_json(coverage: Coverage) -> dict[str, Any]:
+    """Seconds that were recorded, and of silence that counts; all silence by reason; and the coverage."""
+    return {
+        "first": iso(coverage.first),
+        "last": iso(coverage.last),
+        "seconds": coverage.heard / SAMPLE_RATE,
+        "silence_seconds": coverage.doubtful / SAMPLE_RATE,
+        "silence": {reason: samples / SAMPLE_RATE for reason, samples in coverage.silence.items()},
+        "coverage_percent": coverage.percent,
     }
 
 
@@ -183,6 +248,10 @@ def _by_reason(segment: SegmentManifest) -> Counter[str]:
     for entry in segment.ledger:
         silence[entry.reason.value] += entry.samples
     return silence
+
+
+def _reasons(silence: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {length(samples)}" for reason, samples in silence.items())
 
 
 def _name(segment: SegmentManifest) -> str:

@@ -77,9 +77,7 @@ def find_watch(store: ObjectStore, catalog: Catalog, text: str, kind: WatchKind 
     beginning = text.lower()
     if not _ID.fullmatch(beginning):
         raise typer.BadParameter(f"{text!r} is no id: expected a UUID or at least its first 4 digits")
-    found = [
-        watch for watch in catalog.watches() if watch.id.startswith(beginning) and kind in {None, watch.kind}
-    ]
+    found = list(catalog.watches(beginning, [kind] if kind else WatchKind))
     if not found:
         fail(f"{store.url} has no recordings of {text}; `recordings list` shows what there is")
     if len({watch.id for watch in found}) > 1:

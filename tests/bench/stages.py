@@ -30,6 +30,7 @@ SLACK = 60.0
 STAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "TLS": ("/ssl.py",),
     "receive": (
+        "/recorder/stream.py",
         "/recorder/websocket.py",
         "/recorder/frames.py",
         "/recorder/inbox.py",

@@ -36,6 +36,8 @@ class Site:
     voipbin: Mapping[str, object] = field(default_factory=dict)
     recording: Mapping[str, object] = field(default_factory=dict)
     storage: Mapping[str, object] = field(default_factory=dict)
+    metrics: Mapping[str, object] = field(default_factory=dict)
+    status: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def config(self) -> Path:
@@ -51,6 +53,8 @@ class Site:
             "voipbin": {"url": self.platform_url, "allow_insecure": True, **self.voipbin},
             "recording": {"spool": "spool", "recorder": "test", "segment": "5s", **self.recording},
             "storage": {"url": self.store_url, **self.storage},
+            "metrics": self.metrics,
+            "status": self.status,
         }
         lines = ['watchlist = "watchlist.toml"']
         for name, table in tables.items():

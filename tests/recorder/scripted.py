@@ -64,6 +64,10 @@ class ScriptedConnection:
             self.ended = True
             self._changed.set()
 
+    @property
+    def unread_since(self) -> float | None:
+        return self._batches[0].at if self._batches else None
+
     async def receive(self, within: float | None = None) -> Batch | None:
         await asyncio.sleep(0)
         if not self._batches and not self.ended:

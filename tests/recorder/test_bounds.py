@@ -11,11 +11,11 @@ import pytest
 
 from recorder.connection import Batch
 from recorder.core.events import SamplesReady, SilenceReady
+from recorder.core.hold import MOST_HELD
 from recorder.core.jitterbuffer import MOST_BYTES
 from recorder.core.media import CodecChoice, Encapsulation
 from recorder.core.packets import DiscardReason, Row
 from recorder.core.recording import Recording, RecordingSettings
-from recorder.core.timeline import MOST_HELD
 from recorder.frames import MOST_ROWS, FrameSplitter
 from recorder.limits import STREAM_MEMORY
 from storage.manifest import GapReason

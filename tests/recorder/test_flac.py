@@ -20,11 +20,12 @@ from recorder.simulator import Tape
 from recorder.spool import Spool
 from recorder.uploader import Uploader
 from recorder.wav import WavWriter
-from storage.audio import Samples, create_wav
+from storage.audio import Samples
 from storage.catalog import Catalog
 from storage.directory import DirectoryStore
 from storage.manifest import ClosedBy, OpenedAfter, OpenedAfterReason, SegmentFacts, WatchFacts
 from storage.names import AudioFormat, WatchKind
+from storage.outputs import OutputFormat, create
 from tests.recorder.disk import disk_of
 from tests.virtual import Inline, VirtualLoop, virtual_clock
 
@@ -147,7 +148,7 @@ def test_samples_in_are_samples_out(parts: list[tuple[Samples, AudioFormat]], da
         catalog = Catalog(store)
         instants = (NOON + timedelta(seconds=edge / RATE) for edge in (begin, end))
         layout = catalog.layout(about.watch.watch_id, *instants)
-        with create_wav(place / "out.wav", layout.samples, RATE) as out:
+        with create(place / "out.wav", OutputFormat.WAV, layout.samples, RATE) as out:
             result = catalog.fetch(layout, out)
         fetched, _ = soundfile.read(place / "out.wav", dtype="int16")
         suffixes = {path.suffix.removeprefix(".") for path in (place / "bucket").rglob("*_*.*")}

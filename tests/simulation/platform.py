@@ -111,6 +111,10 @@ class Stream:
         self._next = next(self._messages, None)
         self._timer = self._arm()
 
+    @property
+    def unread_since(self) -> float | None:
+        return self._batches[0].at if self._batches else None
+
     async def receive(self, within: float | None = None) -> Batch | None:
         await asyncio.sleep(0)
         if not self._batches and not self.ended:

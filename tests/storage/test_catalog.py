@@ -501,11 +501,11 @@ def test_one_recorder_fills_the_gap_of_another() -> None:
     before, after, meanwhile = speech(RATE, 1), speech(RATE, 2), speech(3 * RATE, 3)
     store_segment(store, before, manifest(before, NOON))
     store_segment(store, after, manifest(after, NOON + seconds(2), number=1, opened_after=IDLE))
-    store_segment(store, meanwhile, manifest(meanwhile, NOON, recorder="rec-b"))
+    store_segment(store, meanwhile, manifest(meanwhile, NOON + seconds(0.5), recorder="rec-b"))
 
     fetched, result = fetch(store)
 
-    assert np.array_equal(fetched, np.concatenate([before, meanwhile[RATE:]]))
+    assert np.array_equal(fetched, np.concatenate([before, meanwhile[RATE // 2 :]]))
     assert result.silence == ()
 
 

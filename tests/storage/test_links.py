@@ -23,6 +23,7 @@ from storage.names import AudioFormat
 from storage.playlist import NotForStreaming, entries, format_playlist
 from storage.s3 import S3Store
 from tests.fakes import MemoryStore
+from tests.storage.recorders import Ear, Hole, record
 from tests.storage.segments import BOARD, NOON, RATE, Samples, manifest, seconds, speech, store_segment
 from tests.storage.test_recordings_command import recordings
 
@@ -231,6 +232,21 @@ def test_what_another_recorder_has_already_is_said() -> None:
 
     assert [(entry.segment.recorder, entry.repeats) for entry in listed] == [("rec-a", 0), ("rec-b", RATE)]
     assert "# of another recorder: its first 0:00:01.000 are in the one before" in text
+
+
+def test_recorders_that_take_turns_are_listed_once() -> None:
+    store = MemoryStore()
+    conference = speech(60 * RATE)
+    gaps = [Hole(10 * RATE, 20 * RATE), Hole(50 * RATE, 55 * RATE)]
+    record(store, conference, Ear("rec-a", holes=gaps))
+    record(store, conference, Ear("rec-b", holes=[Hole(30 * RATE, 40 * RATE)]))
+    layout = Catalog(store).layout(BOARD)
+
+    listed = entries(layout)
+
+    assert len(layout.pieces) > 2
+    assert sorted(entry.segment.recorder for entry in listed) == ["rec-a", "rec-b"]
+    assert all(not entry.pauses for entry in listed)
 
 
 def test_as_hls_it_has_dates_and_discontinuities() -> None:

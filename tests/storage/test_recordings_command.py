@@ -17,7 +17,7 @@ import pytest
 
 from recorder.simulator.seaweedfs import SeaweedFS
 from storage.directory import DirectoryStore
-from storage.manifest import GapReason, LedgerEntry, OpenedAfterReason
+from storage.manifest import ClosedBy, GapReason, LedgerEntry, OpenedAfterReason
 from storage.names import AudioFormat, WatchId, WatchKind
 from storage.s3 import S3Store
 from storage.store import ObjectStore
@@ -117,7 +117,7 @@ def test_lists_what_was_recorded(bucket: Path) -> None:
     assert board.split() == [
         *("conference", BOARD.id, "board"),
         *("2026-11-22", "12:00:00.000", "2026-11-22", "12:01:15.000"),
-        *("2", "0:00:15.000", "0:00:01.000"),
+        *("2", "0:00:14.000", "0:00:01.000", "93.33%"),
     ]
     assert call.split()[:2] == ["call", CALL.id]
 
@@ -134,8 +134,10 @@ def test_lists_for_programs(bucket: Path) -> None:
         "first": "2026-11-22T12:00:00.000000Z",
         "last": "2026-11-22T12:01:15.000000Z",
         "segments": 2,
-        "seconds": 15.0,
+        "seconds": 14.0,
         "silence_seconds": 1.0,
+        "silence": {"disconnected": 1.0, "idle": 60.0},
+        "coverage_percent": 100 * 14 / 15,
         "problems": [],
     }
     assert call["id"] == CALL.id
@@ -151,6 +153,35 @@ def test_lists_the_segments_of_one(bucket: Path) -> None:
         *("2026-11-22", "12:01:10.000", "0:00:05.000", "rec-a", "ulaw"),
         *("stopped", "idle", "0:01:00.000"),
     ]
+
+
+def test_lists_the_days_of_one(bucket: Path) -> None:
+    store = DirectoryStore(bucket)
+    samples = speech(20 * RATE)
+    midnight = NOON + timedelta(hours=12)
+    store_segment(store, samples, manifest(samples, midnight - seconds(15), closed_by=ClosedBy.CRASH))
+    later = manifest(
+        samples, midnight + seconds(45), number=1, opened_after=OpenedAfterReason.CRASH, away=40.0
+    )
+    store_segment(store, samples, later)
+
+    listed = recordings("list", "1ed1", "--by", "day", "--store", bucket.as_uri())
+    for_programs = recordings("list", "1ed1", "--by", "day", "--json", "--store", bucket.as_uri())
+    refused = recordings("list", "--by", "day", "--store", bucket.as_uri())
+
+    title, heading, first, second = listed.out.splitlines()
+    assert title == f"conference {BOARD.id}: 2 days"
+    assert heading.split()[:3] == ["day", "(UTC)", "first"]
+    assert first.split() == [*("2026-11-22", "23:59:45.000", "00:00:00.000", "1", "0:00:15.000", "100.00%")]
+    assert second.split() == [
+        *("2026-11-23", "00:00:00.000", "00:01:05.000", "2", "0:00:25.000", "0:00:40.000", "38.46%"),
+        *("crash", "0:00:40.000"),
+    ]
+    assert [(day["day"], day["seconds"], day["silence"]) for day in for_programs.json["days"]] == [
+        ("2026-11-22", 15.0, {}),
+        ("2026-11-23", 25.0, {"crash": 40.0}),
+    ]
+    assert refused.code == 2
 
 
 @pytest.mark.usefixtures("board")

@@ -172,6 +172,8 @@ def test_folders_are_what_lies_one_level_below(store: ObjectStore) -> None:
 
     assert {"f/", "g/"} <= set(store.folders())
     assert list(store.folders("f/")) == ["f/b/", "f/c/"]
+    assert list(store.folders("f/c")) == ["f/c/"]
+    assert not list(store.folders("f/d"))
     assert not list(store.folders("f/b/"))
     assert not list(store.folders("z/"))
 

@@ -17,8 +17,9 @@ from recorder.connection import Batch, ConnectionLost, ConnectionRefused, Setbac
 from recorder.core.media import CodecChoice, Encapsulation
 from recorder.core.packets import DiscardReason
 from recorder.credential import Credential, CredentialKind
+from recorder.stream import PROMPT
 from recorder.watchlist import Watch
-from recorder.websocket import PROMPT, WebSocketConnection, WebSocketConnector
+from recorder.websocket import WebSocketConnection, WebSocketConnector
 from storage.names import WatchId, WatchKind
 from tests.wire.raw import Peer, frame, raw_server
 
@@ -116,6 +117,25 @@ async def test_what_is_read_when_hanging_up_may_have_waited_since_the_pause_howe
 
     assert messages([first, second]) == MESSAGES[:2]
     assert second.waited > PROMPT, "else its being late would be taken for a stall"
+
+
+async def test_the_first_audio_is_read_as_it_comes_however_long_after_the_handshake() -> None:
+    listening = anyio.Event()
+
+    async def play(peer: Peer) -> None:
+        await peer.send(peer.accept)
+        await listening.wait()
+        await peer.send(frame(MESSAGES[0]))
+
+    async with raw_server(play) as server:
+        connection = await connector(server.url).connect(WATCH)
+        await anyio.lowlevel.checkpoint()  # it would pause
+        listening.set()
+        first = await receive(connection)
+        await receive_all(connection)
+
+    assert messages([first]) == MESSAGES[:1]
+    assert first.waited == 0, "else nobody knew for how long it had been missed"
 
 
 async def test_audio_that_comes_with_the_handshake_is_not_lost() -> None:

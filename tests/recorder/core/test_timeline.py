@@ -8,9 +8,10 @@ from typing import Final
 
 import pytest
 
+from recorder.core.hold import HOLD_LIMIT, REST, SETTLE, TOLERANCE
 from recorder.core.media import SAMPLE_RATE
 from recorder.core.packets import Chunk
-from recorder.core.timeline import HOLD_LIMIT, MAX_DRIFT, SETTLE, TOLERANCE, Audio, Gap, Placed, Timeline
+from recorder.core.timeline import MAX_DRIFT, Audio, Gap, Placed, Timeline
 from storage.manifest import GapReason
 
 FRAME: Final = 160
@@ -29,9 +30,9 @@ class Bench:
         self.audio = 0  # of them, those that were placed
         self._end = 0
 
-    def place(self, at: float, samples: int = FRAME, lost: int = 0) -> None:
+    def place(self, at: float, samples: int = FRAME, lost: int = 0, waited: float = 0.0) -> None:
         self.put += samples
-        self._take(self.timeline.place(Chunk(at, bytes(2 * samples), FRAME, lost)))
+        self._take(self.timeline.place(Chunk(at, bytes(2 * samples), FRAME, lost, waited)))
 
     def play(self, arrivals: Iterable[float], samples: int = FRAME) -> None:
         for at in arrivals:
@@ -178,6 +179,37 @@ def test_audio_is_held_back_for_a_bounded_time() -> None:
         bench.place(at)
 
     assert at - held_since < HOLD_LIMIT + 2 * SETTLE
+
+
+def test_what_is_left_of_a_burst_is_waited_for_as_long_as_it_may_be_sent_again_and_no_longer() -> None:
+    for silent, waited in ((REST - 0.1, True), (REST + 0.1, False)):
+        bench = Bench()
+        bench.play(steady(0.0, 5.0))
+        bench.place(8.0, samples=2 * SAMPLE_RATE)
+        due = bench.timeline.deadline
+        assert due is not None
+        if due <= 8.0 + silent:
+            bench.flush()
+        bench.place(8.0 + silent, samples=round((1.0 + silent) * SAMPLE_RATE))
+        bench.play(steady(8.0 + silent, 15.0))
+
+        assert (bench.gaps == []) is waited
+
+
+@pytest.mark.parametrize("late", [0.0, 0.05])
+def test_a_connection_that_is_lost_at_once_again_had_missed_what_its_first_read_shows(late: float) -> None:
+    bench = Bench()
+    bench.play(steady(0.0, 20.0))
+    bench.timeline.connected(28.0, UTC_AT_ZERO + timedelta(seconds=28.0))
+    bench.place(28.02 + late)  # read when it came
+    bench.place(28.4, samples=19 * FRAME, waited=0.38)  # read when the connection was lost
+    bench.flush()
+    bench.timeline.connected(35.0, UTC_AT_ZERO + timedelta(seconds=35.0))
+    bench.play(steady(35.0, 40.0))
+
+    (first, second) = bench.gap_seconds
+    assert first == pytest.approx((20.0, 8.0), abs=late + 0.001)
+    assert second == pytest.approx((28.4, 6.6), abs=late + 0.001)
 
 
 def test_what_comes_long_after_a_burst_lies_where_it_was_heard() -> None:
