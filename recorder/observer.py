@@ -2,7 +2,7 @@
 
 Two tasks for all watches: one asks, one listens to what is announced. A list of a hundred conferences costs a
 request, whoever watches how many of them; what no list has is asked for by itself, a few at a time. If nobody
-answers nothing is said: what is known grows old, and recording goes on as if nobody had ever been asked.
+answers nothing is known any more, and recording goes on as if nobody had ever been asked.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from recorder.announcement import Announcements, Announcer, topics
 from recorder.clock import Clock
 from recorder.connection import ConnectionLost, ConnectionRefused, Setback
 from recorder.core.backoff import Backoff, Pace
-from recorder.core.snapshot import Snapshot
+from recorder.core.snapshot import Known, Snapshot, Unseen
 from recorder.platform import Platform, Unanswered
 from storage.names import WatchId, WatchKind
 
@@ -35,6 +35,8 @@ OVER_INTERVAL: Final = 600.0
 """Seconds that what is over, or not known to the platform, gives way to the others."""
 PAGE_SIZE: Final = 100
 """Conferences that a request of a list brings."""
+FORGIVEN: Final = 5.0
+"""Seconds that a first failure may take from being made good until all that was known counts for nothing."""
 GATHERING: Final = 0.1
 """Seconds in which hints are gathered: most come twice, and a meeting's participants come together. Where
 there were many, the next are gathered for longer."""
@@ -49,8 +51,8 @@ _NEVER: Final = -math.inf
 
 _log = structlog.stdlib.get_logger(__name__)
 
-News = Callable[[WatchId, Snapshot | None], None]
-"""Called with what the platform said of a watch; None where it knows nothing of that id."""
+News = Callable[[WatchId, Known], None]
+"""Called with what is known of a watch."""
 
 
 class Observer:
@@ -58,7 +60,8 @@ class Observer:
 
     Args:
         announcer: opens event sockets; None where none are wanted.
-        news: told of every answer about a watch, also when it says the same again.
+        news: told of every answer about a watch, also when it says the same again, and once when there are
+            no more answers.
         chance: random numbers from 0 to 1, by which waiting is spread.
     """
 
@@ -78,7 +81,10 @@ class Observer:
         self._chance = chance
         self._heard_of: dict[WatchId, float] = {}  # when, by the monotonic clock
         self._over: set[WatchId] = set()
+        self._listed: set[WatchId] = set()  # the last time
+        self._forgotten: set[WatchId] = set()  # of which it was told that nothing is known
         self._hints: dict[WatchId, None] = {}
+        self._asked_for: tuple[WatchId, ...] = ()  # hints that are being followed
         self._look_at_all = False
         self._bell = anyio.Event()
         self._gathering = GATHERING
@@ -93,6 +99,7 @@ class Observer:
         """Tell of these from now on, and of no others."""
         self._heard_of = {watch: self._heard_of.get(watch, _NEVER) for watch in watches}
         self._over &= self._heard_of.keys()
+        self._forgotten &= self._heard_of.keys()
         self._look_at_all = True
         self._bell.set()
 
@@ -118,6 +125,7 @@ class Observer:
             except Unanswered as unanswered:
                 delay = backoff.delay(PACES[unanswered.setback], self._chance())
                 delay += unanswered.retry_after or 0.0
+                self._forget(all_of_them=not self._answers or delay > FORGIVEN)
                 self._say_unanswered(unanswered, delay)
                 await anyio.sleep(delay)
                 due = self._clock.monotonic()
@@ -135,12 +143,14 @@ class Observer:
     async def _look(self) -> float:
         """Ask for the list, and for some that it does not have; return seconds from one list to the next."""
         self._look_at_all = False
+        self._asked_for = tuple(self._hints)
         self._hints.clear()
         await self._subscribe()
         listed = {snapshot.watch_id: snapshot for snapshot in await self._platform.conferences()}
         for snapshot in listed.values():
             self._tell(snapshot.watch_id, snapshot)
         unlisted = sorted(self._heard_of.keys() - listed.keys(), key=self._turn)
+        self._listed = listed.keys() & self._heard_of.keys()
         for watch in unlisted[:SINGLES]:
             self._tell(watch, await self._platform.get(watch))
         requests = len(listed) // PAGE_SIZE + 2 + min(len(unlisted), SINGLES)
@@ -149,19 +159,29 @@ class Observer:
 
     def _turn(self, watch: WatchId) -> float:
         """When it is due to be asked for by itself. What is over seldom comes back."""
+        if watch in self._listed:
+            return _NEVER  # it was listed the last time: it has just ended, or been deleted
         return self._heard_of.get(watch, _NEVER) + (OVER_INTERVAL if watch in self._over else 0.0)
 
     async def _follow_hints(self) -> None:
         """Ask for what was hinted at, one by one unless a list costs less."""
         hints = [watch for watch in self._hints if watch in self._heard_of]
-        self._hints.clear()
         if len(hints) > max(SINGLES, len(self._heard_of) // PAGE_SIZE):
             self._look_at_all = True
             self._bell.set()
             return
+        self._asked_for = tuple(hints)
+        self._hints.clear()
         self._gathering = max(GATHERING, len(hints) / SHARE)
         for watch in hints:
             self._tell(watch, await self._platform.get(watch))
+
+    def _forget(self, *, all_of_them: bool) -> None:
+        """Nobody answers. What was hinted at is not as it was known; the rest may be, for a moment."""
+        for watch in self._heard_of if all_of_them else (*self._asked_for, *self._hints):
+            if watch in self._heard_of and watch not in self._forgotten:
+                self._forgotten.add(watch)
+                self._news(watch, Unseen.UNKNOWN)
 
     def _tell(self, watch: WatchId, snapshot: Snapshot | None) -> None:
         if snapshot and snapshot.customer and not self._customer.is_set():
@@ -170,8 +190,9 @@ class Observer:
         if watch not in self._heard_of:
             return
         self._heard_of[watch] = self._clock.monotonic()
+        self._forgotten.discard(watch)
         (self._over.add if snapshot is None or snapshot.over else self._over.discard)(watch)
-        self._news(watch, snapshot)
+        self._news(watch, Unseen.ABSENT if snapshot is None else snapshot)
 
     # Listening
 

@@ -7,6 +7,7 @@ Whatever comes is read as far as it can be. Knows no request and no clock.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum
 from typing import Final
 
 from storage.names import WatchId, WatchKind
@@ -19,6 +20,13 @@ _MOST_PARTICIPANTS: Final = 10_000
 _MOST_CHARACTERS: Final = 200
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
 """Years outside stand for "never": Go's zero time, and the sentinel of servers before February 2026."""
+
+
+class Unseen(Enum):
+    """What there is to know where the platform shows nothing."""
+
+    ABSENT = "the platform knows none of that id"
+    UNKNOWN = "the platform does not say"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,10 @@ class Snapshot:
         if self.watch_id.kind is WatchKind.CALL:
             return self.status == "progressing"
         return bool(self.participants)
+
+
+Known = Snapshot | Unseen
+"""What is known of a conference or call."""
 
 
 def read_snapshot(kind: WatchKind, content: object) -> Snapshot | None:

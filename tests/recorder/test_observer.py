@@ -13,7 +13,7 @@ import pytest
 from recorder.announcement import MOST_TOPICS, read_event, topics
 from recorder.clock import Clock
 from recorder.connection import ConnectionRefused, Setback
-from recorder.core.snapshot import Snapshot
+from recorder.core.snapshot import Known, Snapshot, Unseen
 from recorder.observer import INFORMED_INTERVAL, INTERVAL, SINGLES, Observer
 from recorder.platform import Unanswered
 from recorder.simulator.arguments import fleet
@@ -41,12 +41,15 @@ class Case:
     platform: MemoryPlatform
     announcer: ScriptedAnnouncer
     observer: Observer
-    news: list[tuple[float, WatchId, Snapshot | None]]
+    news: list[tuple[float, WatchId, Known]]
 
-    def of(self, watch: WatchId) -> list[tuple[float, Snapshot | None]]:
+    def of(self, watch: WatchId) -> list[tuple[float, Known]]:
         return [(at, snapshot) for at, each, snapshot in self.news if each == watch]
 
-    def last(self, watch: WatchId = BOARD) -> Snapshot | None:
+    def occupied(self, watch: WatchId) -> list[float]:
+        return [at for at, known in self.of(watch) if isinstance(known, Snapshot) and known.occupied]
+
+    def last(self, watch: WatchId = BOARD) -> Known:
         return self.of(watch)[-1][1]
 
     def join(self, watch: WatchId = BOARD) -> None:
@@ -59,7 +62,7 @@ async def observing(
     *known: Snapshot, watching: list[WatchId] | None = None, events: bool = True
 ) -> AsyncIterator[Case]:
     platform, announcer, loop = MemoryPlatform(*known), ScriptedAnnouncer(), asyncio.get_running_loop()
-    news: list[tuple[float, WatchId, Snapshot | None]] = []
+    news: list[tuple[float, WatchId, Known]] = []
     observer = Observer(
         platform,
         announcer if events else None,
@@ -108,7 +111,11 @@ async def test_an_event_is_followed_at_once_and_twice_the_same_costs_one_questio
         case.announcer.announce(BOARD)
         case.announcer.announce(BOARD)
         await anyio.sleep(1)
-        (told,) = [at - began for at, snapshot in case.of(BOARD) if snapshot and snapshot.occupied]
+        (told,) = [
+            at - began
+            for at, snapshot in case.of(BOARD)
+            if isinstance(snapshot, Snapshot) and snapshot.occupied
+        ]
 
     assert told < 0.5
     assert case.platform.asked - asked == 1
@@ -182,7 +189,11 @@ async def test_what_happened_while_the_socket_was_away_is_asked_for_when_it_is_b
         case.join()
         began = asyncio.get_running_loop().time()
         await anyio.sleep(20)
-        told = next(at - began for at, snapshot in case.of(BOARD) if snapshot and snapshot.occupied)
+        told = next(
+            at - began
+            for at, snapshot in case.of(BOARD)
+            if isinstance(snapshot, Snapshot) and snapshot.occupied
+        )
 
     assert len(case.announcer.sockets) == 2
     assert case.announcer.sockets[1].topics
@@ -221,21 +232,52 @@ async def test_it_subscribes_to_each_conference_and_to_all_where_they_are_many()
     assert after - first == {f"customer_id:{CUSTOMER}:conference"}
 
 
-async def test_an_outage_says_nothing_and_ends() -> None:
+async def test_in_an_outage_nothing_is_known_which_is_said_once_and_it_is_asked_rarely() -> None:
     async with observing(conference()) as case:
         await anyio.sleep(3)
         told, asked = len(case.news), case.platform.asked
         case.platform.failure = Unanswered(Setback.TRANSIENT, "HTTP 502")
-        case.announcer.announce(BOARD)
         await anyio.sleep(600)
-        during, cost = len(case.news) - told, case.platform.asked - asked
+        during, cost = case.news[told:], case.platform.asked - asked
         case.platform.failure = None
         case.join()
         await anyio.sleep(30)
 
-    assert during == 0
+    assert [known for _, _, known in during] == [Unseen.UNKNOWN]
     assert 0 < cost < 200
     assert case.last() == conference(BOARD, "somebody")
+
+
+async def test_one_question_that_fails_takes_nothing_from_what_is_known() -> None:
+    async with observing(conference(), events=False) as case:
+        await anyio.sleep(INTERVAL - 0.5)
+        case.platform.failure = Unanswered(Setback.TRANSIENT, "HTTP 502")
+        await anyio.sleep(1)
+        case.platform.failure = None
+        await anyio.sleep(10)
+
+    assert {known for _, known in case.of(BOARD)} == {conference()}
+
+
+async def test_what_was_hinted_at_and_cannot_be_asked_for_is_not_known_any_more() -> None:
+    other = next(iter(fleet(1)))
+    async with observing(conference(), conference(other)) as case:
+        await anyio.sleep(3)
+        case.platform.failure = Unanswered(Setback.TRANSIENT, "HTTP 502")
+        case.announcer.announce(BOARD)
+        await anyio.sleep(0.5)
+
+    assert case.last(BOARD) is Unseen.UNKNOWN
+    assert case.last(other) == conference(other)
+
+
+async def test_a_long_wait_that_the_platform_asks_for_leaves_nothing_known() -> None:
+    async with observing(conference(), events=False) as case:
+        await anyio.sleep(1)
+        case.platform.failure = Unanswered(Setback.THROTTLED, "HTTP 429", retry_after=60)
+        await anyio.sleep(INTERVAL)
+
+    assert case.last() is Unseen.UNKNOWN
 
 
 async def test_it_waits_as_long_as_the_platform_asks() -> None:
@@ -260,7 +302,7 @@ async def test_calls_and_what_no_list_has_are_asked_for_by_themselves() -> None:
         await anyio.sleep(1)
 
     assert [case.last(each.watch_id) for each in known] == known
-    assert case.last(BOARD) is None, "the platform knows nothing of it"
+    assert case.last(BOARD) is Unseen.ABSENT, "the platform knows nothing of it"
 
 
 async def test_many_calls_take_turns_and_those_that_are_over_give_way() -> None:
@@ -274,6 +316,18 @@ async def test_many_calls_take_turns_and_those_that_are_over_give_way() -> None:
     assert {watch for _, watch, _ in case.news} == set(ids)
     assert max(len(case.of(watch)) for watch in over) <= 2
     assert min(len(case.of(watch)) for watch in live) >= 7
+
+
+async def test_what_is_not_listed_any_more_is_asked_for_before_all_others() -> None:
+    calls = [Snapshot(WatchId(WatchKind.CALL, each.id), status="progressing") for each in fleet(5 * SINGLES)]
+    async with observing(conference(), *calls, events=False) as case:
+        await anyio.sleep(10 * INTERVAL)
+        case.platform.known[BOARD] = replace(conference(), deleted_at=datetime(2026, 11, 22, tzinfo=UTC))
+        await anyio.sleep(INTERVAL)
+
+    last = case.last()
+    assert isinstance(last, Snapshot)
+    assert last.over
 
 
 async def test_what_is_watched_from_now_on_is_asked_for_at_once() -> None:

@@ -18,7 +18,7 @@ from recorder.api import RestPlatform
 from recorder.clock import Clock
 from recorder.config import AuthForm, VoipbinSettings
 from recorder.connection import ConnectionLost, ConnectionRefused, Setback
-from recorder.core.snapshot import Snapshot
+from recorder.core.snapshot import Known, Snapshot, Unseen
 from recorder.credential import Credential, CredentialKind
 from recorder.eventsocket import EventSocket, EventSockets
 from recorder.observer import Observer
@@ -171,13 +171,18 @@ async def test_a_day_is_followed_through_lost_events_and_outages_within_the_budg
         simulator.Renamed(5.5, third, "renamed"),
         simulator.Forgotten(5.5, second),
     ]
-    known: dict[WatchId, Snapshot | None] = {}
+    known: dict[WatchId, Known] = {}
     occupied_at: dict[WatchId, float] = {}
 
-    def told(watch: WatchId, snapshot: Snapshot | None) -> None:
+    def told(watch: WatchId, snapshot: Known) -> None:
         known[watch] = snapshot
-        if snapshot and snapshot.occupied:
+        if isinstance(snapshot, Snapshot) and snapshot.occupied:
             occupied_at.setdefault(watch, time.monotonic())
+
+    def is_so() -> bool:
+        one, two, three = (known.get(watch, Unseen.UNKNOWN) for watch in (first, second, third))
+        renamed = isinstance(three, Snapshot) and three.name == "renamed"
+        return isinstance(one, Snapshot) and one.occupied and two is Unseen.ABSENT and renamed
 
     async with simulate(platform) as server:
         settings, rate, clock = VoipbinSettings(url=server.url, allow_insecure=True), Rate(15), Clock()
@@ -188,20 +193,13 @@ async def test_a_day_is_followed_through_lost_events_and_outages_within_the_budg
             tasks.start_soon(observer.run)
             await simulator.live_through(day, server)
             with anyio.move_on_after(25):
-                while not (  # noqa: ASYNC110
-                    known[second] is None
-                    and (snapshot := known[third]) is not None
-                    and snapshot.name == "renamed"
-                    and (again := known[first]) is not None
-                    and again.occupied
-                ):
+                while not is_so():  # noqa: ASYNC110
                     await anyio.sleep(0.05)
             tasks.cancel_scope.cancel()
         await api.close()
         joined = {watch: platform.conference(watch).stays[0].joined_at for watch in (first, third)}
 
-    assert known[second] is None
-    assert (known[third] or Snapshot(third)).name == "renamed"
+    assert is_so()
     assert occupied_at[first] - joined[first] < 20
     moments = [asked.at for asked in platform.asked]
     assert not [asked for asked in platform.asked if asked.status == 429]
@@ -216,8 +214,8 @@ async def test_a_join_that_is_announced_is_known_within_a_second() -> None:
         platform.create(Programme(watch, TAPE))
     occupied: dict[WatchId, float] = {}
 
-    def told(watch: WatchId, snapshot: Snapshot | None) -> None:
-        if snapshot and snapshot.occupied:
+    def told(watch: WatchId, snapshot: Known) -> None:
+        if isinstance(snapshot, Snapshot) and snapshot.occupied:
             occupied.setdefault(watch, time.monotonic())
 
     async with simulate(platform) as server:
