@@ -8,7 +8,7 @@ answers nothing is known any more, and recording goes on as if nobody had ever b
 import contextlib
 import math
 import random
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import anyio
@@ -95,13 +95,17 @@ class Observer:
         self._repeats = logs.Repeats(_REPEAT_INTERVAL)
         self._answers = True
 
-    def watch(self, watches: Collection[WatchId]) -> None:
-        """Tell of these from now on, and of no others."""
-        self._heard_of = {watch: self._heard_of.get(watch, _NEVER) for watch in watches}
-        self._over &= self._heard_of.keys()
-        self._forgotten &= self._heard_of.keys()
+    def watch(self, watch: WatchId) -> None:
+        """Tell of this one, too, from now on."""
+        self._heard_of.setdefault(watch, _NEVER)
         self._look_at_all = True
         self._bell.set()
+
+    def leave(self, watch: WatchId) -> None:
+        """Tell of this one no more."""
+        self._heard_of.pop(watch, None)
+        self._over.discard(watch)
+        self._forgotten.discard(watch)
 
     async def run(self) -> None:
         """Ask and listen, until cancelled."""
@@ -178,7 +182,7 @@ class Observer:
 
     def _forget(self, *, all_of_them: bool) -> None:
         """Nobody answers. What was hinted at is not as it was known; the rest may be, for a moment."""
-        for watch in self._heard_of if all_of_them else (*self._asked_for, *self._hints):
+        for watch in tuple(self._heard_of) if all_of_them else (*self._asked_for, *self._hints):
             if watch in self._heard_of and watch not in self._forgotten:
                 self._forgotten.add(watch)
                 self._news(watch, Unseen.UNKNOWN)
@@ -237,6 +241,7 @@ class Observer:
             with contextlib.suppress(ConnectionLost):  # who listens finds that out
                 await self._socket.subscribe(sorted(missing))
                 self._subscribed |= missing
+                _log.info("listening to events", **{logs.COUNT: len(self._subscribed)})
 
     # Saying
 

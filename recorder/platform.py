@@ -44,3 +44,6 @@ class Platform(Protocol):
         Raises:
             Unanswered: nothing is known of it by that. Its message holds no secret.
         """
+
+    async def close(self) -> None:
+        """Let go of the sockets."""

@@ -129,6 +129,9 @@ class MemoryPlatform:
         await self._ask(1)
         return self.known.get(watch_id)
 
+    async def close(self) -> None:
+        pass
+
     async def _ask(self, requests: int) -> None:
         self.asked += requests
         await asyncio.sleep(0)

@@ -71,7 +71,8 @@ async def observing(
         chance=lambda: 0.5,
     )
     case = Case(platform, announcer, observer, news)
-    observer.watch([snapshot.watch_id for snapshot in known] if watching is None else watching)
+    for watch in [snapshot.watch_id for snapshot in known] if watching is None else watching:
+        observer.watch(watch)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(observer.run)
         yield case
@@ -224,7 +225,8 @@ async def test_it_subscribes_to_each_conference_and_to_all_where_they_are_many()
         await anyio.sleep(5)
         (socket,) = case.announcer.sockets
         first = set(socket.topics)
-        case.observer.watch(many)
+        for watch in many:
+            case.observer.watch(watch)
         await anyio.sleep(1)
         after = set(socket.topics)
 
@@ -330,10 +332,19 @@ async def test_what_is_not_listed_any_more_is_asked_for_before_all_others() -> N
     assert last.over
 
 
+async def test_what_is_left_is_told_of_no_more() -> None:
+    async with observing(conference(), events=False) as case:
+        await anyio.sleep(1)
+        case.observer.leave(BOARD)
+        await anyio.sleep(3 * INTERVAL)
+
+    assert len(case.news) == 1
+
+
 async def test_what_is_watched_from_now_on_is_asked_for_at_once() -> None:
     async with observing(conference(), watching=[]) as case:
         await anyio.sleep(INTERVAL + 1)
-        case.observer.watch([BOARD])
+        case.observer.watch(BOARD)
         await anyio.sleep(0.5)
 
     assert case.last() == conference()

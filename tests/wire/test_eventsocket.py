@@ -188,7 +188,8 @@ async def test_a_day_is_followed_through_lost_events_and_outages_within_the_budg
         settings, rate, clock = VoipbinSettings(url=server.url, allow_insecure=True), Rate(15), Clock()
         api = RestPlatform(settings, JWT, rate=rate, clock=clock)
         observer = Observer(api, EventSockets(settings, JWT, rate=rate), told, clock=clock)
-        observer.watch([first, second, third])
+        for watch in (first, second, third):
+            observer.watch(watch)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(observer.run)
             await simulator.live_through(day, server)
@@ -222,7 +223,8 @@ async def test_a_join_that_is_announced_is_known_within_a_second() -> None:
         settings, rate, clock = VoipbinSettings(url=server.url, allow_insecure=True), Rate(15), Clock()
         api = RestPlatform(settings, JWT, rate=rate, clock=clock)
         observer = Observer(api, EventSockets(settings, JWT, rate=rate), told, clock=clock)
-        observer.watch(watches)
+        for watch in watches:
+            observer.watch(watch)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(observer.run)
             while not any(chain(*(each.topics for each in platform.subscribers))):  # noqa: ASYNC110

@@ -121,6 +121,22 @@ def test_silence_counts_from_when_somebody_came_and_from_the_last_audio() -> Non
     assert heard.course(500.0 + PATIENCE) is Course.REOPEN
 
 
+def test_each_time_of_being_there_counts_from_its_own_beginning() -> None:
+    one = life(OCCUPIED, connected=0.0)
+    one.told(EMPTY, 10.0)
+    one.told(OCCUPIED, 1000.0)
+
+    assert one.next_look(1000.0) == 1000.0 + PATIENCE
+
+
+def test_what_another_stream_heard_does_not_keep_this_one() -> None:
+    one = life(TERMINATED, connected=0.0, heard=100.0)
+    one.disconnected()
+    one.connected(100.5)
+
+    assert one.course(100.6) is Course.END
+
+
 @pytest.mark.parametrize("hope", [lambda one: one.told(JOINED, 50.0), lambda one: one.heard(50.0)])
 def test_who_joins_and_what_is_heard_give_new_hope(hope: Callable[[Life], None]) -> None:
     one = life(OCCUPIED, connected=0.0)
