@@ -5,12 +5,8 @@ run      until SIGTERM or SIGINT, see `steering`
 stop     every stream is closed, every segment sealed; the spool is drained until the deadline
 """
 
-import itertools
 import os
-import random
-import secrets
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
@@ -19,20 +15,20 @@ from anyio.abc import TaskGroup
 
 from recorder import __version__, limits, logs, steering
 from recorder.aftermath import say_recovered
+from recorder.attendance import Attendance
 from recorder.claim import SpoolInUse
-from recorder.clock import Clock
 from recorder.conference import Conference
 from recorder.config import Settings
-from recorder.connection import Connector
 from recorder.core.recording import Recording, RecordingSettings
 from recorder.core.segmenter import Identity
 from recorder.hooks.hooks import Hooks
-from recorder.hooks.opening import open_hooks
 from recorder.journal import Journal
 from recorder.lifecycle import Lifecycle
 from recorder.notify import Notifier
-from recorder.offload import Disk, DiskThreads, NetworkThreads, Offload
+from recorder.observation import Observation
+from recorder.offload import DiskThreads, Offload
 from recorder.overview import Overview
+from recorder.ports import Ports, open_ports
 from recorder.rate import Rate
 from recorder.reporting import Reporting
 from recorder.reserve import Reserve, ReserveWatch
@@ -41,18 +37,12 @@ from recorder.steering import Steering
 from recorder.supervisor import Supervisor
 from recorder.survey import Surveyor
 from recorder.trial import try_store
-from recorder.uploader import PARALLEL, Uploader
+from recorder.uploader import Uploader
 from recorder.watchlist import Watch
-from recorder.websocket import WebSocketConnector
 from recorder.writer import SegmentWriter
 from storage.errors import StoreError
 from storage.manifest import SegmentManifest, WatchFacts
-from storage.store import ObjectStore
 
-DISK_THREADS: Final = 8
-"""Writes under way at once. More would only queue in the disk."""
-SEALING_THREADS: Final = 2
-"""Segments being hashed or encoded at once: one waits for the disk while the other has the processor."""
 _REPEAT_INTERVAL: Final = 60.0
 """Seconds between two log lines that say the same."""
 
@@ -65,7 +55,7 @@ def run(settings: Settings) -> int:
         _log.warning("configuration", **{logs.REASON: str(warning)})
     limits.raise_open_files()
     try:
-        daemon = Daemon(settings, _ports(settings), Notifier(os.environ))
+        daemon = Daemon(settings, open_ports(settings), Notifier(os.environ))
     except (OSError, SpoolInUse, StoreError, ValueError) as error:
         _log.critical("cannot start", **{logs.ERROR: str(error)})
         return 1
@@ -74,49 +64,6 @@ def run(settings: Settings) -> int:
     finally:
         daemon.close()
     return 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """All that the daemon meets outside of itself; a simulation has others.
-
-    Attributes:
-        disk: what writes to the spool.
-        sealing: what hashes and encodes in it.
-        syncing: what sees it onto the disk.
-        network: what talks to the store.
-        numbers: for the names of segments; never the same one twice, in any life of the daemon.
-        chance: random numbers from 0 to 1, by which waiting is spread.
-        hooks: who is told of what happens; None for nobody.
-    """
-
-    clock: Clock
-    connector: Connector
-    store: ObjectStore
-    disk: Disk
-    sealing: Disk
-    syncing: Disk
-    network: Offload
-    numbers: Iterator[int]
-    chance: Callable[[], float] = random.random
-    hooks: Hooks | None = None
-
-
-def _ports(settings: Settings) -> Ports:
-    """The real ones."""
-    clock, storage = Clock(), settings.storage
-    return Ports(
-        clock=clock,
-        connector=WebSocketConnector(settings.voipbin, settings.credential, clock),
-        store=storage.open(),
-        disk=DiskThreads(DISK_THREADS),
-        sealing=DiskThreads(SEALING_THREADS, hop=1),
-        syncing=DiskThreads(1),
-        network=NetworkThreads(PARALLEL),
-        # A random beginning keeps names unique for good, even if the clock is set back and the spool empty.
-        hooks=open_hooks(settings.hooks, settings.hook_keys, os.environ, clock),
-        numbers=itertools.count(secrets.randbelow(10**9) * 10**6),
-    )
 
 
 class Daemon:
@@ -132,6 +79,11 @@ class Daemon:
         self._ports = ports
         self._rate = Rate(settings.connect_rate)
         self._hooks = ports.hooks or Hooks((), ports.clock)
+        self._observation = (
+            Observation(*ports.observatory(self._rate), clock=ports.clock, chance=ports.chance)
+            if ports.observatory
+            else None
+        )
         self._spool = Spool(settings.recording.spool, settings.recording.format, ports.clock.utc)
         self._uploader = Uploader(
             self._spool,
@@ -228,6 +180,8 @@ class Daemon:
             uploading.start_soon(self._room.run)
             uploading.start_soon(self._hooks.run)
             async with anyio.create_task_group() as watching:
+                if self._observation:
+                    watching.start_soon(self._observation.run)
                 supervisor = Supervisor(watching, self._record, self._open_journal, self._ports.chance)
                 self._overview.supervisor = supervisor
                 await lead(supervisor, watching)
@@ -266,7 +220,17 @@ class Daemon:
         return Journal(watch, self._ports.clock, self._settings.recording.idle_after, self._hooks.blocked)
 
     async def _record(self, watch: Watch, journal: Journal) -> None:
-        """Record one watch until cancelled."""
+        """Record one watch until cancelled, and have it observed."""
+        if self._observation is None:
+            await self._record_attended(watch, journal, None)
+            return
+        attendance = self._observation.attend(watch.watch_id)
+        try:
+            await self._record_attended(watch, journal, attendance)
+        finally:
+            self._observation.leave(watch.watch_id, attendance)
+
+    async def _record_attended(self, watch: Watch, journal: Journal, attendance: Attendance | None) -> None:
         recording = self._settings.recording
         facts = WatchFacts(
             kind=watch.watch_id.kind, id=watch.watch_id.id, name=watch.name, legal_hold=watch.legal_hold
@@ -291,6 +255,7 @@ class Daemon:
             on_sealed=self._sealed,
             chance=self._ports.chance,
             journal=journal,
+            attendance=attendance,
         ).run()
 
     def _sealed(self, manifest: SegmentManifest) -> None:

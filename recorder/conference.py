@@ -3,6 +3,7 @@
 It knows ports and events, no library of the network, no file and no bucket.
 """
 
+import math
 import random
 from asyncio import Future
 from collections.abc import Callable, Mapping
@@ -10,10 +11,12 @@ from typing import Final
 
 import anyio
 
+from recorder.attendance import Attendance
 from recorder.clock import Clock
 from recorder.connection import Batch, Connection, ConnectionLost, ConnectionRefused, Connector, Setback
 from recorder.core.backoff import Backoff, Pace
 from recorder.core.events import CodecDetected, Event, MessagesDiscarded, SamplesReady, SilenceReady
+from recorder.core.life import Course
 from recorder.core.media import SAMPLE_WIDTH
 from recorder.core.recording import Recording
 from recorder.journal import Journal
@@ -55,6 +58,7 @@ class Conference:
         on_sealed: Callable[[SegmentManifest], None],
         chance: Callable[[], float] = random.random,
         journal: Journal | None = None,
+        attendance: Attendance | None = None,
     ) -> None:
         self._watch = watch
         self._connector = connector
@@ -73,6 +77,7 @@ class Conference:
         self._urgent = False  # whether there is anything else among them
         self._writing: Future[SamplesMissed | None] | None = None  # the disk is at it
         self._seals = False  # whether what is closed is being sealed
+        self._attendance = attendance or Attendance(clock)
         self._journal = journal or Journal(watch, clock)
         self._journal.began(recording)
 
@@ -95,10 +100,27 @@ class Conference:
     async def _repeat(self) -> None:
         """Stream after stream, for ever."""
         while True:
+            await self._until_wanted()
             await self._take_turn()
+            if self._attendance.unwanted:
+                continue
             setback, at_least = await self._stream()
             delay = at_least + self._backoff.delay(PACES[setback], self._chance())
             await self._pause_until(self._clock.monotonic() + delay)
+
+    async def _until_wanted(self) -> None:
+        """Wait while it is known that nobody is there. What is not heard then is no loss."""
+        said = ""
+        while self._attendance.unwanted:
+            self._take(self._recording.vacated(self._clock.monotonic()))
+            if said != self._attendance.why:
+                said = self._attendance.why
+                self._refused(ConnectionRefused(Setback.NOT_LIVE, said))
+            await self._fall_due()
+            await self._attendance.change(self._due_in())
+        if said:
+            self._recording.awaited(self._clock.monotonic())
+            self._backoff = Backoff()
 
     async def _stream(self) -> tuple[Setback, float]:
         """Open one stream and record it to its end; return what to do next and how long to wait at least."""
@@ -112,15 +134,17 @@ class Conference:
         self._journal.connected(connection)
         heard = _Heard()
         try:
-            await self._record(connection, heard)
+            reason = await self._record(connection, heard)
         except ConnectionLost as lost:
             reason = str(lost)
         finally:
             with anyio.CancelScope(shield=True):
                 await self._hang_up(connection, heard)
         self._backoff.flowed(heard.seconds)
-        self._live = self._live or heard.began is not None
+        self._live = (self._live or heard.began is not None) and self._attendance.life.owed is not False
         seconds = self._clock.monotonic() - connected_at
+        if self._attendance.life.over:
+            return self._refused(ConnectionRefused(Setback.NOT_LIVE, self._attendance.why or reason))
         if heard.began is None and seconds < NOT_LIVE_WITHIN:
             return self._refused(ConnectionRefused(Setback.NOT_LIVE, NOBODY))
         self._journal.lost(reason, seconds, missed=self._live)
@@ -131,11 +155,16 @@ class Conference:
         self._journal.refused(refused, missed=self._live)
         return refused.setback, refused.retry_after or 0.0
 
-    async def _record(self, connection: Connection, heard: "_Heard") -> None:
-        """Receive until the connection is lost."""
-        while True:
+    async def _record(self, connection: Connection, heard: "_Heard") -> str:
+        """Receive until the connection is lost, or not wanted any more; return why it is not."""
+        self._attendance.life.connected(self._clock.monotonic())
+        while self._attendance.course not in (Course.REOPEN, Course.END):
             # A batch that is there comes before a deadline that has passed: it arrived before.
-            await self._process(await connection.receive(self._due_in()), heard)
+            await self._process(await connection.receive(self._due_in(self._attendance.look_within)), heard)
+        why = self._attendance.why
+        if self._attendance.course is Course.REOPEN:
+            self._attendance.life.reopening()
+        return why
 
     async def _process(self, batch: Batch | None, heard: "_Heard") -> None:
         if batch is None:
@@ -145,6 +174,8 @@ class Conference:
                 self._journal.audio_began()
             heard.note(batch)
             self._take(self._recording.receive(batch.rows, batch.at, batch.discarded, batch.waited))
+            if batch.rows and self._recording.hears:
+                self._attendance.life.heard(batch.at)
         if self._urgent:
             await self._write()
         elif self._unwritten >= WRITE_SIZE:
@@ -159,6 +190,7 @@ class Conference:
                 await self._process(await connection.receive(), heard)
         except ConnectionLost:
             self._take(self._recording.disconnected(self._clock.monotonic()))
+        self._attendance.life.disconnected()
         self._journal.hung_up()
         await self._write()
 
@@ -174,20 +206,23 @@ class Conference:
             turn.grant()
 
     async def _pause_until(self, moment: float) -> None:
-        while (now := self._clock.monotonic()) < moment:
-            due = self._due_in()
-            await anyio.sleep(moment - now if due is None else min(moment - now, due))
+        owed = self._attendance.life.owed
+        while (now := self._clock.monotonic()) < moment and not self._attendance.unwanted:
+            await self._attendance.change(self._due_in(moment - now))
             await self._fall_due()
+            if self._attendance.life.owed and not owed:
+                return  # that somebody is there is what was waited for
 
     async def _fall_due(self) -> None:
         """Do what is due though there is no connection."""
         self._take(self._recording.tick(self._clock.monotonic()))
         await self._write()
 
-    def _due_in(self) -> float | None:
-        """Seconds until something is due, None for never."""
+    def _due_in(self, most: float = math.inf) -> float | None:
+        """Seconds until something is due, `most` at most, None for never."""
         deadline = self._recording.next_deadline()
-        return None if deadline is None else max(0.0, deadline - self._clock.monotonic())
+        due = math.inf if deadline is None else max(0.0, deadline - self._clock.monotonic())
+        return min(due, most) if min(due, most) < math.inf else None
 
     def _take(self, events: list[Event]) -> None:
         """Say what is for the log, and keep what is for the disk."""

@@ -105,6 +105,7 @@ class VoipbinSettings(Table):
             the process dies.
         ca_file: certificates to trust in place of the system's.
         auth: where a JWT goes.
+        observe: whether the API and the event socket are asked who is in a conference, and when it ends.
     """
 
     allow_insecure: bool = False  # stands before `url`, whose check needs it
@@ -115,6 +116,7 @@ class VoipbinSettings(Table):
     read_interval: Annotated[Duration, between(0.02, 1)] = 0.5
     ca_file: CertificateFile | None = None
     auth: Annotated[AuthForm, choice(AuthForm)] = AuthForm.HEADER
+    observe: bool = False
 
     @field_validator("url")
     @classmethod

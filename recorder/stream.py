@@ -11,6 +11,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
+from recorder import handshake
 from recorder.clock import Clock
 from recorder.connection import NOTHING, Batch
 from recorder.core.packets import DiscardReason, Row
@@ -18,8 +19,6 @@ from recorder.frames import MAX_MESSAGE, FrameSplitter
 from recorder.inbox import Inbox
 from recorder.pacing import ReadClock
 
-CLOSE_TIMEOUT = 2.0
-"""Seconds for the closing handshake; nothing of value comes after it."""
 MAX_PENDING = 1 << 22
 """Bytes received and not yet taken at which no more are read: over four minutes of audio. What the kernel
 cannot take either slows the sender."""
@@ -164,7 +163,7 @@ class Stream(ClientConnection):
         """
         if self.protocol.state is not State.OPEN and not self._ending:
             self._ending = True
-            self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
+            self.loop.call_later(handshake.CLOSE_TIMEOUT, self.transport.abort)
 
     def _waited(self, at: float) -> float:
         """Seconds that what was read at `at` may have waited: the pause, unless it came well after that."""

@@ -5,15 +5,18 @@ import hashlib
 import io
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
+from recorder.core.snapshot import Snapshot
 from recorder.offload import Arguments, Result
+from recorder.platform import Unanswered
 from recorder.segment import SealedSegment
 from storage.errors import ObjectConflict, ObjectNotFound, StoreError, StoreUnavailable
+from storage.names import WatchId
 from storage.store import ObjectStat, check_expiry, check_key
 
 
@@ -104,6 +107,43 @@ class MemoryStore:
         failure = self.failure or self.failures.get(key)
         if failure is not None:
             raise failure
+
+
+class MemoryPlatform:
+    """A `Platform` in memory.
+
+    Attributes:
+        known: what the platform knows, oldest first. A test may change it.
+        failure: raised by every call while it is set; an outage, or a refusal.
+        asked: how many requests it has cost: one, or one for a hundred of a list and one more.
+    """
+
+    def __init__(self, *known: Snapshot) -> None:
+        self.known = {snapshot.watch_id: snapshot for snapshot in known}
+        self.failure: Unanswered | None = None
+        self.asked = 0
+
+    async def conferences(self) -> Sequence[Snapshot]:
+        listed = [
+            snapshot
+            for snapshot in reversed(self.known.values())
+            if snapshot.type == "conference" and snapshot.deleted_at is None
+        ]
+        await self._ask(-(-len(listed) // 100) + 1)
+        return listed
+
+    async def get(self, watch_id: WatchId) -> Snapshot | None:
+        await self._ask(1)
+        return self.known.get(watch_id)
+
+    async def close(self) -> None:
+        pass
+
+    async def _ask(self, requests: int) -> None:
+        self.asked += requests
+        await asyncio.sleep(0)
+        if self.failure:
+            raise self.failure
 
 
 class Network:

@@ -21,14 +21,13 @@ from functools import partial
 
 from recorder.core import absence
 from recorder.core.absence import Past
-from recorder.core.detection import Decoder
 from recorder.core.encapsulation import UNPACK
 from recorder.core.events import CodecDetected, Event, MessagesDiscarded
-from recorder.core.jitterbuffer import JitterBuffer
 from recorder.core.media import SAMPLE_RATE, Codec, CodecChoice
 from recorder.core.packets import DiscardReason, Packets, Row, Run
 from recorder.core.reception import ReceptionCounters
 from recorder.core.segmenter import Identity, Segmenter, Silence
+from recorder.core.stages import Stages
 from recorder.core.timeline import Audio, Gap, Placed, Timeline
 from storage.manifest import ClosedBy, GapReason, OpenedAfter, OpenedAfterReason, Reception
 
@@ -54,16 +53,6 @@ class RecordingSettings:
     idle_after: float
 
 
-class _Stages:
-    """The stages that die with a connection."""
-
-    def __init__(self, choice: CodecChoice, counters: ReceptionCounters, before: Codec | None) -> None:
-        self.jitter_buffer = JitterBuffer(counters)
-        self.decoder = Decoder(choice, counters, before)
-        self.codec_said = False
-        self.heard = False
-
-
 class Recording:
     """One watch's audio, from `started` (monotonic seconds) on; `past` is what came before, if that is known.
 
@@ -84,7 +73,7 @@ class Recording:
         self._counters = ReceptionCounters()
         self._timeline = Timeline()
         self._segmenter = Segmenter(identity, settings.segment, numbers, self._take_reception)
-        self._connection: _Stages | None = None
+        self._connection: Stages | None = None
         self._connections = 0
         self._codec: Codec | None = None
         self._heard_at = started  # when audio last arrived, or a connection began that may bring some
@@ -99,7 +88,7 @@ class Recording:
 
     def connected(self, now: float, utc: datetime) -> list[Event]:
         """A connection stands. It proves nothing about audio."""
-        self._connection = _Stages(self._settings.codec, self._counters, self._codec)
+        self._connection = Stages(self._settings.codec, self._counters, self._codec)
         self._timeline.connected(now, utc)
         self._connections += 1
         self._counters.reconnects += self._connections > 1
@@ -154,6 +143,24 @@ class Recording:
         if self._disconnected_at is None:
             self._disconnected_at = now
         return events
+
+    def vacated(self, now: float) -> list[Event]:
+        """Nobody is there, as is known for certain: the segment ends, and what follows is no loss."""
+        events = self.disconnected(now)
+        if self._absent is None:
+            events += self._segmenter.close(ClosedBy.IDLE)
+            self._absent = OpenedAfterReason.IDLE
+        if self._disconnect_began is not None:
+            self._disconnected_for += now - self._disconnect_began
+        self._disconnect_began = self._disconnected_at = None
+        return events
+
+    def awaited(self, now: float) -> None:
+        """From now on somebody may be there again: what a connection would bring is missed without one."""
+        if self._connection is None and self._disconnect_began is None:
+            self._disconnect_began = now
+            if self._disconnected_at is None:
+                self._disconnected_at = now
 
     def tick(self, now: float) -> list[Event]:
         """Do what is due by now. To be called at `next_deadline`; calling it at other times does no harm."""
@@ -227,21 +234,21 @@ class Recording:
         self._counters.discarded.update(counts)
         return [MessagesDiscarded(reason, count) for reason, count in counts.items()]
 
-    def _drain(self, connection: _Stages, now: float) -> list[Event]:
+    def _drain(self, connection: Stages, now: float) -> list[Event]:
         events = self._place(connection, connection.jitter_buffer.flush(), now)
         for chunk in connection.decoder.flush():
             events += self._detected(connection)
             events += self._write(self._timeline.place(chunk))
         return events + self._write(self._timeline.flush())
 
-    def _place(self, connection: _Stages, runs: Sequence[Run], now: float) -> list[Event]:
+    def _place(self, connection: Stages, runs: Sequence[Run], now: float) -> list[Event]:
         chunks = connection.decoder.put(runs, now)
         events = self._detected(connection) if chunks else []
         for chunk in chunks:
             events += self._write(self._timeline.place(chunk))
         return events
 
-    def _detected(self, connection: _Stages) -> list[Event]:
+    def _detected(self, connection: Stages) -> list[Event]:
         codec = connection.decoder.codec
         if codec is None or connection.codec_said:
             return []

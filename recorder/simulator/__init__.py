@@ -5,17 +5,43 @@
     async with simulate(Platform(programme)) as server:
         ...  # record from server.url with TOKEN, then compare with server.platform.record(board)
 
-It knows nothing of how the recorder reads what it sends.
+It has the platform's other faces, too: the API that lists conferences and the socket that announces what
+becomes of them. It knows nothing of how the recorder reads what it sends.
 """
 
+from recorder.simulator.announcing import Delivery, PayloadStyle
+from recorder.simulator.day import (
+    AsteriskRestarted,
+    Away,
+    CallBecame,
+    Created,
+    Deleted,
+    Forgotten,
+    Happening,
+    Joined,
+    Left,
+    Renamed,
+    live_through,
+)
 from recorder.simulator.junk import ODD, OVERSIZED, UNREADABLE
 from recorder.simulator.platform import ACCESSKEY, TOKEN, ErrorStyle, Grant, Platform, RateLimit
 from recorder.simulator.programme import FRAME, End, Programme
-from recorder.simulator.record import ConnectionRecord, Ended, Missed, Run, WatchRecord, played
+from recorder.simulator.record import Asked, ConnectionRecord, Ended, Missed, Run, WatchRecord, played
+from recorder.simulator.rendering import CUSTOMER, TimeStyle
+from recorder.simulator.resources import (
+    Call,
+    CallStatus,
+    Conference,
+    ConferenceStatus,
+    ConferenceType,
+    Stay,
+)
 from recorder.simulator.script import (
     AcceptThenClose,
     AnswerLate,
+    Babble,
     CloseFrame,
+    CutOff,
     Drop,
     Duplicate,
     Fragment,
@@ -30,6 +56,7 @@ from recorder.simulator.script import (
     Split,
     Stall,
     Step,
+    Trouble,
 )
 from recorder.simulator.server import Simulator, simulate
 from recorder.simulator.tape import Tape, speeches
@@ -37,6 +64,7 @@ from recorder.simulator.wire import Generation, Numbering
 
 __all__ = [
     "ACCESSKEY",
+    "CUSTOMER",
     "FRAME",
     "ODD",
     "OVERSIZED",
@@ -44,26 +72,46 @@ __all__ = [
     "UNREADABLE",
     "AcceptThenClose",
     "AnswerLate",
+    "Asked",
+    "AsteriskRestarted",
+    "Away",
+    "Babble",
+    "Call",
+    "CallBecame",
+    "CallStatus",
     "CloseFrame",
+    "Conference",
+    "ConferenceStatus",
+    "ConferenceType",
     "ConnectionRecord",
+    "Created",
+    "CutOff",
+    "Deleted",
+    "Delivery",
     "Drop",
     "Duplicate",
     "End",
     "Ended",
     "ErrorStyle",
+    "Forgotten",
     "Fragment",
     "Generation",
     "Grant",
+    "Happening",
+    "Joined",
     "Junk",
+    "Left",
     "Lose",
     "Missed",
     "NeverAudio",
     "NotLive",
     "Numbering",
+    "PayloadStyle",
     "Platform",
     "Programme",
     "RateLimit",
     "Refuse",
+    "Renamed",
     "Reorder",
     "ResetConnection",
     "Run",
@@ -71,9 +119,13 @@ __all__ = [
     "Simulator",
     "Split",
     "Stall",
+    "Stay",
     "Step",
     "Tape",
+    "TimeStyle",
+    "Trouble",
     "WatchRecord",
+    "live_through",
     "played",
     "simulate",
     "speeches",

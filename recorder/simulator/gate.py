@@ -1,4 +1,4 @@
-"""The questions the platform asks before it upgrades a connection, in its order, and how it says no.
+"""The questions the platform asks before it lets anybody in, in its order, and how it says no.
 
 Pure: a path and headers in, an `Admission` or a `Refusal` out. The order is that of the platform's gateway:
 route, credential, customer limit, frozen account, missing query, id, look-up, permission.
@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 from recorder.core.media import Encapsulation
 from recorder.simulator.platform import ErrorStyle, Grant, Platform
 from recorder.simulator.programme import Airing
+from recorder.simulator.resources import Resource
 from recorder.simulator.script import Refuse
 from storage.names import WatchId, WatchKind
 
@@ -27,6 +28,7 @@ class Admission:
 
     airing: Airing
     encapsulation: str
+    resource: Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,17 @@ def admit(
     route = fullmatch(r"/v1\.0/(conferences|calls)/([^/]*)/media_stream", url.path)
     if route is None:
         return Refusal(404, "ROUTE_NOT_FOUND")
+    grant = enter(platform, query, headers, now)
+    if isinstance(grant, Refusal):
+        return grant
+    kind = next(kind for kind in WatchKind if kind.folder == route[1])
+    return _look_up(platform, kind, route[2], query.get("encapsulation", [""])[0], grant)
+
+
+def enter(
+    platform: Platform, query: Mapping[str, list[str]], headers: Mapping[str, list[str]], now: float
+) -> Grant | Refusal:
+    """Ask what is asked whatever somebody came for: the credential, the customer's limit, the account."""
     grant = _authenticate(platform, query, headers)
     if grant is None:
         return Refusal(401, "AUTHENTICATION_REQUIRED")
@@ -93,8 +106,7 @@ def admit(
         return Refusal(429, "RATE_LIMIT_EXCEEDED", {"limited_by": "customer"}, retry_after=wait)
     if grant is Grant.FROZEN:
         return Refusal(403, "ACCOUNT_FROZEN", _FROZEN)
-    kind = next(kind for kind in WatchKind if kind.folder == route[1])
-    return _look_up(platform, kind, route[2], query.get("encapsulation", [""])[0], grant)
+    return grant
 
 
 def _look_up(
@@ -106,12 +118,12 @@ def _look_up(
         watch = WatchId(kind, identifier)
     except ValueError:
         return Refusal(400, "INVALID_ID")
-    airing = platform.airing(watch)
-    if airing is None:
+    airing, resource = platform.airing(watch), platform.resource(watch)
+    if airing is None or resource is None:
         return Refusal(404, f"{kind.name}_NOT_FOUND", watch=watch)
     if grant is not Grant.LISTEN:
         return Refusal(403, _GRANT_REASON[grant], watch=watch)
-    return Admission(airing, encapsulation or Encapsulation.RTP)
+    return Admission(airing, encapsulation or Encapsulation.RTP, resource)
 
 
 def _authenticate(
@@ -141,7 +153,7 @@ def _cookies(headers: Mapping[str, list[str]]) -> dict[str, str]:
     return {name: morsel.value for name, morsel in jar.items()}
 
 
-def scripted(step: Refuse, watch: WatchId) -> Refusal:
+def scripted(step: Refuse, watch: WatchId | None = None) -> Refusal:
     """The refusal that a script asks for."""
     reason = step.reason or _USUAL_REASON.get(step.status)
     details: Mapping[str, str] = {}

@@ -11,6 +11,7 @@ from websockets.http11 import Request
 from websockets.protocol import State
 
 from recorder.simulator import script
+from recorder.simulator.announcing import Subscriber
 from recorder.simulator.gate import Admission
 from recorder.simulator.record import ConnectionRecord, Ended
 
@@ -22,7 +23,9 @@ class Line(ServerConnection):
     """A connection that carries along what the gate decided about it, and counts the client's pings."""
 
     admission: Admission
-    """Set before the upgrade."""
+    """Set before the upgrade of a stream."""
+    subscriber: Subscriber | None = None
+    """Set before the upgrade of an event socket."""
     welcome: script.AfterUpgrade | None = None
     """What the script does to it right after the upgrade."""
     record: ConnectionRecord | None = None

@@ -4,10 +4,14 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from math import ceil
 
+from recorder.clock import Clock
+from recorder.simulator.announcing import Delivery, Subscriber
 from recorder.simulator.programme import Airing, Programme
-from recorder.simulator.record import WatchRecord
-from recorder.simulator.script import Step
-from storage.names import WatchId
+from recorder.simulator.record import Asked, WatchRecord
+from recorder.simulator.rendering import TimeStyle, as_json
+from recorder.simulator.resources import Call, Conference, ConferenceType, Resource
+from recorder.simulator.script import Step, Trouble
+from storage.names import WatchId, WatchKind
 
 TOKEN = "simulated.not-a-secret.signature"  # noqa: S105 - made up; opens nothing but this
 """A token the simulator takes unless it is given others. Three parts, like a JWT, with nothing in them."""
@@ -35,7 +39,7 @@ class ErrorStyle(Enum):
 
 
 class RateLimit:
-    """Handshakes a customer may make: `rate` a second after a burst of `burst`. VoIPBIN has 17 and 33."""
+    """Requests a customer may make: `rate` a second after a burst of `burst`. VoIPBIN has 17 and 33."""
 
     def __init__(self, rate: float = 17.0, burst: int = 33) -> None:
         self.rate = rate
@@ -54,14 +58,21 @@ class RateLimit:
 
 
 class Platform:
-    """Programmes, credentials and their record. Outlives the servers that give it a socket.
+    """Programmes, resources, credentials and their record. Outlives the servers that give it a socket.
 
     Args:
-        programmes: what can be listened to.
+        programmes: what can be listened to, each with people in it from the beginning.
         tokens: JWTs, taken from the cookie or the query `token` and from `Authorization: Bearer`.
         accesskeys: taken from the cookie or the query `accesskey` alone.
         errors: how refusals look.
-        limit: handshakes a second over all watches; None for as many as come.
+        limit: requests a second, of streams, API and events together; None for as many as come.
+        times: how instants are written.
+        delivery: how events look, and how badly they are delivered.
+
+    Attributes:
+        asked: every request for anything, in order.
+        api_trouble, events_trouble: what happens to requests of the API, and to attempts to reach the event
+            socket, while it is set.
     """
 
     def __init__(
@@ -71,26 +82,91 @@ class Platform:
         accesskeys: Mapping[str, Grant] | None = None,
         errors: ErrorStyle = ErrorStyle.ENVELOPE,
         limit: RateLimit | None = None,
+        times: TimeStyle = TimeStyle.RFC3339,
+        delivery: Delivery | None = None,
     ) -> None:
         self.tokens = {TOKEN: Grant.LISTEN} if tokens is None else dict(tokens)
         self.accesskeys = {ACCESSKEY: Grant.LISTEN} if accesskeys is None else dict(accesskeys)
         self.errors = errors
         self.limit = limit
+        self.times = times
+        self.delivery = delivery or Delivery()
+        self.asked: list[Asked] = []
+        self.api_trouble: Trouble | None = None
+        self.events_trouble: Trouble | None = None
+        self.subscribers: list[Subscriber] = []
+        self._clock = Clock()
         self._airings: dict[WatchId, Airing] = {}
+        self._resources: dict[WatchId, Resource] = {}
         for programme in programmes:
             self.add(programme)
 
     def add(self, programme: Programme) -> None:
-        """Put one more conference or call on the platform, or a new one in the place of an old one."""
-        self._airings[programme.watch] = Airing(programme)
+        """Put one more conference or call on the platform, or a new one in the place of an old one.
+
+        Two are in it already, and nothing is announced.
+        """
+        watch = programme.watch
+        self._airings[watch] = Airing(programme)
+        if watch.kind is WatchKind.CALL:
+            self._resources[watch] = Call(watch=watch, clock=self._clock)
+            return
+        conference = Conference(watch=watch, announce=_to_nobody, clock=self._clock)
+        conference.join()
+        conference.join()
+        conference.announce = self._announce
+        self._resources[watch] = conference
+
+    def create(
+        self, programme: Programme, name: str = "", kind: ConferenceType = ConferenceType.CONFERENCE
+    ) -> Conference:
+        """Create a conference that nobody has joined yet, and announce it."""
+        watch = programme.watch
+        conference = Conference(watch=watch, announce=self._announce, clock=self._clock, name=name, type=kind)
+        self._airings[watch] = Airing(programme)
+        self._resources[watch] = conference
+        self._announce(conference, "conference_created")
+        return conference
 
     def remove(self, watch: WatchId) -> None:
-        """Delete one. Who listens goes on listening, as on the platform.
+        """Forget one: the API knows nothing of it any more. Who listens goes on listening.
 
         Raises:
             KeyError: there is none.
         """
         del self._airings[watch]
+        del self._resources[watch]
+
+    def conference(self, watch: WatchId) -> Conference:
+        """A conference, to join, leave and end.
+
+        Raises:
+            KeyError: there is none.
+        """
+        resource = self._resources[watch]
+        if not isinstance(resource, Conference):
+            raise KeyError(watch)
+        return resource
+
+    def call(self, watch: WatchId) -> Call:
+        """A call, to be answered and hung up.
+
+        Raises:
+            KeyError: there is none.
+        """
+        resource = self._resources[watch]
+        if not isinstance(resource, Call):
+            raise KeyError(watch)
+        return resource
+
+    def resource(self, watch: WatchId) -> Resource | None:
+        """What the API knows of a watch; None for nothing."""
+        return self._resources.get(watch)
+
+    @property
+    def resources(self) -> Iterable[Resource]:
+        """All that the API knows."""
+        return self._resources.values()
 
     @property
     def watches(self) -> Iterable[WatchId]:
@@ -116,3 +192,12 @@ class Platform:
             KeyError: there is no such watch.
         """
         return self._airings[watch].script.pending
+
+    def _announce(self, conference: Conference, event: str) -> None:
+        body = as_json(conference, self.times)
+        for subscriber in tuple(self.subscribers):
+            subscriber.publish(event, body, self.delivery)
+
+
+def _to_nobody(_conference: Conference, _event: str) -> None:
+    """What is set up before anybody listens is not announced."""

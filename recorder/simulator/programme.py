@@ -49,12 +49,15 @@ class Programme:
         drift_ppm: how much faster the conference's clock runs than ours, in millionths.
         setup: seconds between the upgrade and the first message, during which the server reads nothing
             either. About 1 on the platform.
+        patience: seconds that the platform looks for the bridge of a conference, once a stream is set up,
+            until it hangs up. Nobody may have joined it.
         generation: of the server.
         numbering: where Asterisk's own RTP begins to count, for servers that pass it through; by default
             drawn from the watch and the number of the connection.
         script: what goes wrong.
 
-    The conference begins when the first listener is set up, so that that one misses nothing.
+    The conference begins when the first listener is set up, so that that one misses nothing. While nobody is
+    in it nothing is sent, and its time goes on.
 
     Raises:
         ValueError: a frame has no samples, is too long for its message, or Asterisk's own RTP is to carry
@@ -69,6 +72,7 @@ class Programme:
     pace: float | None = 1.0
     drift_ppm: float = 0.0
     setup: float = 0.0
+    patience: float = 3.0
     generation: Generation = Generation.CURRENT
     numbering: Numbering | None = None
     script: Sequence[Step] = ()

@@ -26,6 +26,20 @@ class Ended(Enum):
     STOPPED = "the server was stopped, or told to drop everybody"
     TEXT = "the client sent text to a server that does not take it"
     ENCAPSULATION = "the client asked for an encapsulation the server does not know"
+    NOBODY = "nobody has ever joined the conference"
+    HUNG_UP = "the call has been hung up"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request and its answer: `target` without its query, at `at` by `time.monotonic()`.
+
+    `status` is None where the connection was cut in place of an answer.
+    """
+
+    at: float
+    target: str
+    status: int | None
 
 
 @dataclass(slots=True)

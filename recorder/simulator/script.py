@@ -38,6 +38,18 @@ class AnswerLate:
 
 
 @dataclass(frozen=True, slots=True)
+class CutOff:
+    """Requests of the API whose connection is cut in place of an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Babble:
+    """Requests of the API answered 200, with a body that is not what was asked for."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class NotLive:
     """Upgraded, silent for `after` seconds, then a bare TCP close: nobody has ever joined the conference."""
 
@@ -154,6 +166,8 @@ class Split:
 
 
 BeforeUpgrade = Refuse | AnswerLate
+Trouble = Refuse | AnswerLate | CutOff | Babble
+"""What an API can be in for as long as it lasts; `times` does not count then."""
 AfterUpgrade = NotLive | AcceptThenClose | NeverAudio
 DoorStep = BeforeUpgrade | AfterUpgrade
 AudioStep = Drop | ResetConnection | CloseFrame | Stall | Lose | Duplicate | Reorder | Junk | Fragment | Split

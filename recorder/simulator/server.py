@@ -1,4 +1,4 @@
-"""The stand-in VoIPBIN on a socket: HTTP until the upgrade, then a stream for each connection."""
+"""The stand-in VoIPBIN on a socket: answers of the API, and connections upgraded to streams and to events."""
 
 import asyncio
 import time
@@ -7,23 +7,25 @@ from contextlib import asynccontextmanager
 from email.utils import formatdate
 from http import HTTPStatus
 from ssl import SSLContext
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from anyio import CancelScope, move_on_after
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from recorder.simulator import gate, script
+from recorder.simulator import gate, rest, script
+from recorder.simulator.eventsocket import inform, subscribe
 from recorder.simulator.line import Line
 from recorder.simulator.platform import Platform
-from recorder.simulator.record import Ended
+from recorder.simulator.record import Asked, Ended
 from recorder.simulator.stream import attend
 from storage.names import WatchId
 
 API = "/v1.0"
 """What every path of the platform begins with."""
 
+_JSON = "application/json; charset=utf-8"
 _CLOSING_TIME = 1.0
 """Seconds that a client which does not read has to notice that the server is stopping, or has closed."""
 
@@ -57,6 +59,17 @@ class Simulator:
         for line in self._streams(watch):
             line.hang_up(Ended.STOPPED)
 
+    @property
+    def informed(self) -> int:
+        """How many event sockets are open."""
+        return len(self.platform.subscribers)
+
+    def drop_event_sockets(self) -> None:
+        """Close all event sockets, bare; what is announced until they are back is missed."""
+        for line in tuple(self._lines):
+            if line.subscriber is not None:
+                line.transport.abort()
+
     def _streams(self, watch: WatchId | None) -> Iterator[Line]:
         for line in tuple(self._lines):
             if (
@@ -82,7 +95,9 @@ async def simulate(
     lines: set[Line] = set()
 
     async def handle(connection: ServerConnection) -> None:
-        if isinstance(connection, Line):
+        if isinstance(connection, Line) and connection.subscriber:
+            await inform(connection, connection.subscriber, platform.subscribers)
+        elif isinstance(connection, Line):
             await attend(connection)
 
     async def before_upgrade(connection: ServerConnection, request: Request) -> Response | None:
@@ -140,31 +155,89 @@ async def _hang_up(lines: set[Line]) -> None:
 
 
 async def _answer(platform: Platform, line: Line, request: Request) -> Response | None:
-    """None to upgrade, which leaves the decision on the line; else the refusal."""
+    """None to upgrade, which leaves the decision on the line; else the answer."""
+    now, target = time.monotonic(), request.path.partition("?")[0]
     headers = {name.lower(): request.headers.get_all(name) for name in request.headers}
-    decision = gate.admit(platform, request.path, headers, time.monotonic())
+    decision: gate.Refusal | Response | None
+    if target.endswith("/media_stream"):
+        decision = await _admit_listener(platform, line, request.path, headers, now)
+    elif target == f"{API}/ws":
+        decision = await _admit_subscriber(platform, line, request.path, headers, now)
+    else:
+        decision = await _answer_api(platform, line, request.path, headers, now)
+    cut = decision is None and line.transport.is_closing()
+    if isinstance(decision, gate.Refusal):
+        wanted_id = next(iter(headers.get("x-request-id", [])), None)
+        decision = _response(*gate.render(decision, platform.errors, wanted_id))
+    status = decision.status_code if decision else HTTPStatus.SWITCHING_PROTOCOLS
+    platform.asked.append(Asked(now, target, None if cut else int(status)))
+    return decision
+
+
+async def _admit_listener(
+    platform: Platform, line: Line, path: str, headers: Mapping[str, list[str]], now: float
+) -> gate.Refusal | None:
+    decision = gate.admit(platform, path, headers, now)
     if isinstance(decision, gate.Admission):
         watch = decision.airing.programme.watch
         match decision.airing.script.knock():
             case script.Refuse() as step:
                 decision = gate.scripted(step, watch)
             case script.AnswerLate(seconds=seconds):
-                with move_on_after(seconds):
-                    await line.wait_closed()
+                await _wait(line, seconds)
             case after_upgrade:
                 line.welcome = after_upgrade
     if isinstance(decision, gate.Admission):
         line.admission = decision
         return None
-    _note(platform, decision)
-    wanted_id = next(iter(headers.get("x-request-id", [])), None)
-    return _response(*gate.render(decision, platform.errors, wanted_id))
-
-
-def _note(platform: Platform, refusal: gate.Refusal) -> None:
-    airing = platform.airing(refusal.watch) if refusal.watch else None
+    airing = platform.airing(decision.watch) if decision.watch else None
     if airing is not None:
-        airing.record.refused.append(refusal.http)
+        airing.record.refused.append(decision.http)
+    return decision
+
+
+async def _admit_subscriber(
+    platform: Platform, line: Line, path: str, headers: Mapping[str, list[str]], now: float
+) -> gate.Refusal | Response | None:
+    grant = gate.enter(platform, parse_qs(urlsplit(path).query), headers, now)
+    if isinstance(grant, gate.Refusal):
+        return grant
+    trouble = await _suffer(platform.events_trouble, line)
+    if trouble is None and not line.transport.is_closing():
+        subscribe(line)
+    return trouble
+
+
+async def _answer_api(
+    platform: Platform, line: Line, path: str, headers: Mapping[str, list[str]], now: float
+) -> gate.Refusal | Response | None:
+    answer = rest.answer(platform, path, headers, now)
+    trouble = await _suffer(platform.api_trouble, line)
+    if trouble is not None or line.transport.is_closing():
+        return trouble
+    if isinstance(answer, gate.Refusal):
+        return answer
+    return _response(HTTPStatus.OK, {"Content-Type": _JSON}, answer)
+
+
+async def _suffer(trouble: script.Trouble | None, line: Line) -> gate.Refusal | Response | None:
+    """What a request meets in place of its answer; None where it is answered, or cut off."""
+    match trouble:
+        case script.Refuse() as refuse:
+            return gate.scripted(refuse)
+        case script.AnswerLate(seconds=seconds):
+            await _wait(line, seconds)
+        case script.CutOff():
+            line.transport.abort()
+        case script.Babble(body=body):
+            return _response(HTTPStatus.OK, {"Content-Type": _JSON}, body)
+    return None
+
+
+async def _wait(line: Line, seconds: float) -> None:
+    """Wait, or until the client gives up."""
+    with move_on_after(seconds):
+        await line.wait_closed()
 
 
 def _explain_bad_handshake(

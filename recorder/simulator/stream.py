@@ -13,7 +13,11 @@ from recorder.simulator.line import Line
 from recorder.simulator.player import Player
 from recorder.simulator.programme import End
 from recorder.simulator.record import ConnectionRecord, Ended
+from recorder.simulator.resources import Bridge, Call
 from recorder.simulator.wire import Generation, Numbering
+
+_TICK = 0.02
+"""Seconds between two looks whether somebody is there."""
 
 
 async def attend(line: Line) -> None:
@@ -55,7 +59,9 @@ async def _serve(line: Line, record: ConnectionRecord, number: int) -> None:
             return
         case None:
             await _set_up(line, line.admission.airing.programme.setup)
-            await _begin(line, record, number)
+            bridge = await _find_bridge(line)
+            if bridge is not None:
+                await _begin(line, record, number, bridge)
 
 
 async def _set_up(line: Line, seconds: float) -> None:
@@ -66,24 +72,46 @@ async def _set_up(line: Line, seconds: float) -> None:
         line.transport.resume_reading()
 
 
-async def _begin(line: Line, record: ConnectionRecord, number: int) -> None:
+async def _find_bridge(line: Line) -> Bridge | None:
+    """What the stream is put into; where there is nothing it is hung up, as the platform does."""
+    resource, patience = line.admission.resource, line.admission.airing.programme.patience
+    if isinstance(resource, Call) and resource.bridge.hung_up:
+        line.hang_up(Ended.HUNG_UP)
+        return None
+    deadline = time.monotonic() + patience
+    # Somebody who joins tells no stream of it: the platform looks, too.
+    while resource.bridge is None and time.monotonic() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(_TICK)
+    if resource.bridge is None:
+        line.hang_up(Ended.NOBODY)
+    return resource.bridge
+
+
+async def _begin(line: Line, record: ConnectionRecord, number: int, bridge: Bridge) -> None:
     airing = line.admission.airing
     programme = airing.programme
     numbering = programme.numbering or Numbering.drawn_from(f"{programme.watch} {number}")
     path = wire.open_wire(record.encapsulation, programme.codec, programme.generation, numbering)
     if path is not None:
-        await _play(Player(line, airing, record, path))
+        await _play(Player(line, airing, record, path), bridge)
     elif programme.generation is Generation.PASSED_THROUGH:
         line.hang_up(Ended.ENCAPSULATION)
 
 
-async def _play(player: Player) -> None:
+async def _play(player: Player, bridge: Bridge) -> None:
     airing = player.airing
     position = airing.join(time.monotonic())
     while position < airing.programme.length:
         await player.wait_for(position)
         if not player.line.open:
             return
+        if bridge.hung_up:
+            player.line.hang_up(Ended.HUNG_UP)
+            return
+        if not bridge.audible:
+            await asyncio.sleep(_TICK)
+            position = max(position, airing.join(time.monotonic()))
+            continue
         step = airing.script.reach(position)
         if step is None:
             position = player.send(position)

@@ -13,11 +13,13 @@ import pytest
 import soundfile
 from structlog.testing import capture_logs
 
+from recorder.attendance import Attendance
 from recorder.conference import Conference
 from recorder.connection import ConnectionRefused, Setback
 from recorder.core.media import CodecChoice, Encapsulation
 from recorder.core.recording import Recording, RecordingSettings
 from recorder.core.segmenter import Identity
+from recorder.core.snapshot import Known
 from recorder.journal import Journal
 from recorder.offload import Arguments, Result
 from recorder.rate import Rate
@@ -50,8 +52,12 @@ async def record(
     step: timedelta = timedelta(),
     rate: Rate | None = None,
     journal: Journal | None = None,
+    news: Sequence[tuple[float, Known]] = (),
 ) -> ScriptedPlatform:
-    """Record for so many virtual seconds, then stop as a signal would."""
+    """Record for so many virtual seconds, then stop as a signal would.
+
+    `news` are told at their seconds, the first of them before anything else.
+    """
     platform = ScriptedPlatform(steps)
     clock = virtual_clock(step=lambda: step if platform.attempts[1:] else timedelta())
     recording = Recording(
@@ -74,9 +80,23 @@ async def record(
         on_sealed=lambda _: None,
         chance=random.Random(1).random,
         journal=journal,
+        attendance=(attendance := Attendance(clock, observed=bool(news))),
     )
-    with anyio.move_on_after(seconds):
-        await conference.run()
+
+    for _, known in news[:1]:
+        attendance.told(known)
+
+    async def tell() -> None:
+        began = clock.monotonic()
+        for at, known in news[1:]:
+            await anyio.sleep(began + at - clock.monotonic())
+            attendance.told(known)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(tell)
+        with anyio.move_on_after(seconds):
+            await conference.run()
+        tasks.cancel_scope.cancel()
     return platform
 
 

@@ -19,10 +19,11 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from recorder.app import Daemon, Ports
+from recorder.app import Daemon
 from recorder.clock import Clock
 from recorder.config import RecordingSettings, Settings, StorageSettings, VoipbinSettings
 from recorder.credential import Credential, CredentialKind
+from recorder.ports import Ports
 from recorder.supervisor import Supervisor
 from recorder.watchlist import Watch, WatchList
 from tests.simulation.bucket import Bucket

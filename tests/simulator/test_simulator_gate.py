@@ -110,7 +110,7 @@ async def test_a_credential_may_be_good_for_less(ramp: Tape, grant: Grant, expec
         ),
         (STRANGER, (404, "CONFERENCE_NOT_FOUND")),
         (STRANGER.replace("conferences", "calls"), (404, "CALL_NOT_FOUND")),
-        (f"/conferences/{BOARD.id}", (404, "ROUTE_NOT_FOUND")),
+        (f"/conferences/{BOARD.id}/stream", (404, "ROUTE_NOT_FOUND")),
         (path("encapsulation=slin"), (101, "")),
     ],
 )

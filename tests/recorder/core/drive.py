@@ -142,6 +142,14 @@ class Drive:
         self.advance(at)
         self._perform(self.recording.disconnected(at))
 
+    def vacate(self, at: float) -> None:
+        self.advance(at)
+        self._perform(self.recording.vacated(at))
+
+    def await_(self, at: float) -> None:
+        self.advance(at)
+        self.recording.awaited(at)
+
     def finish(self, at: float) -> None:
         self.advance(at)
         self._perform(self.recording.finish(at))

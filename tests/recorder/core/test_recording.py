@@ -163,6 +163,43 @@ def test_an_absence_names_the_time_that_there_was_no_connection() -> None:
     )
 
 
+def test_a_conference_that_nobody_is_in_ends_its_segment_and_what_follows_is_no_loss() -> None:
+    drive = Drive(gap_limit=60.0)
+    drive.connect(0.0)
+    drive.play(audio(3.0), at=1.0)
+    drive.vacate(6.0)
+    drive.advance(500.0)
+    drive.vacate(500.0)
+    drive.await_(1000.0)
+    drive.connect(1004.0)
+    drive.play(audio(3.0, start=24_000), at=1005.0)
+    drive.finish(1009.0)
+
+    first, second = facts(drive)
+    assert (first.closed_by, first.samples, first.ledger) == (ClosedBy.IDLE, 24_000, ())
+    assert second.opened_after == OpenedAfter(
+        reason=OpenedAfterReason.IDLE,
+        seconds=1001.0,
+        by_reason={OpenedAfterReason.DISCONNECTED: 4.0, OpenedAfterReason.IDLE: 997.0},
+    )
+    assert drive.heard == counter(48_000)
+
+
+def test_to_be_told_that_nobody_has_come_yet_is_no_time_without_a_connection() -> None:
+    drive = Drive()
+    drive.vacate(1.0)
+    drive.await_(100.0)
+    drive.connect(102.0)
+    drive.play(audio(3.0), at=103.0)
+    drive.finish(107.0)
+
+    assert facts(drive)[0].opened_after == OpenedAfter(
+        reason=OpenedAfterReason.START,
+        seconds=103.0,
+        by_reason={OpenedAfterReason.DISCONNECTED: 3.0, OpenedAfterReason.START: 100.0},
+    )
+
+
 @pytest.mark.parametrize("away", [0.5, 5.0, 55.0])
 def test_a_reconnect_within_the_limit_continues_the_segment_with_silence(away: float) -> None:
     drive = Drive(gap_limit=60.0)

@@ -1,0 +1,161 @@
+"""The life of one watch: what becomes of its stream, from what is known of its conference or call.
+
+what is known                         what is done
+somebody is in it                     a stream is wanted; one that brings nothing for long is opened anew
+nobody is in it                       a stream that stands is kept, for it hears who comes; none is opened
+it is over, or was and is not there   no stream is wanted
+nothing                               a stream is wanted, as if nobody could be asked
+
+Ears go before hearsay: where audio comes nothing is hung up, whatever is said. Times are monotonic seconds;
+the clock is the caller's.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from recorder.core.snapshot import Known, Snapshot, Unseen
+
+LAST_WORDS: Final = 2.0
+"""Seconds without audio after which a stream whose conference is over brings nothing more. Those who must
+leave one that was deleted are heard until they have left."""
+MOST_PATIENCE: Final = 600.0
+"""Seconds, at most, that a stream may be silent before it is opened anew: who is there may just say nothing,
+and then none ever helps."""
+
+_MOST_DOUBLINGS: Final = 16
+
+
+class Course(StrEnum):
+    """What is to be done with the stream of a watch."""
+
+    LISTEN = "listen"
+    """Have one: open it, or keep it."""
+    REOPEN = "reopen"
+    """Hang up the one that stands and open another: people are there, and it hears nobody."""
+    REST = "rest"
+    """Keep the one that stands, and close the segment: everybody has left."""
+    WAIT = "wait"
+    """Open none: nobody is there."""
+    END = "end"
+    """Hang up, close the segment, open none: it is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long is waited.
+
+    Attributes:
+        no_audio_after: seconds that a stream may bring nothing, though people are there, the first time.
+    """
+
+    no_audio_after: float = 20.0
+
+
+class Life:
+    """Of one watch, whoever may be asked about it. Begins without any knowledge.
+
+    Attributes:
+        known: what is known at present.
+        reopened: how often a stream that heard nobody was to be opened anew.
+    """
+
+    def __init__(self, patience: Patience | None = None) -> None:
+        self._patience = patience or Patience()
+        self.known: Known = Unseen.UNKNOWN
+        self.reopened = 0
+        self._seen = False  # whether it was ever shown, or heard
+        self._over = False  # whether it was over when it was last shown
+        self._occupied_since: float | None = None
+        self._participants: frozenset[str] = frozenset()
+        self._connected_at: float | None = None
+        self._heard_at: float | None = None
+        self._fruitless = 0  # streams in a row that were opened anew in vain
+
+    # What it is told
+
+    def told(self, known: Known, now: float) -> None:
+        """This is known now."""
+        self.known = known
+        if isinstance(known, Snapshot):
+            self._seen, self._over = True, known.over
+            if not known.occupied:
+                self._occupied_since = None
+            elif self._occupied_since is None:
+                self._occupied_since = now
+            joined = frozenset(known.participants) - self._participants
+            self._participants = frozenset(known.participants)
+            if joined:
+                self._fruitless = 0  # who joins may be in a new bridge, which no stream before is in
+        else:
+            self._occupied_since = None
+
+    def connected(self, now: float) -> None:
+        """A stream stands. It proves nothing."""
+        self._connected_at, self._heard_at = now, None
+
+    def heard(self, at: float) -> None:
+        """The stream brought audio."""
+        self._heard_at, self._seen, self._fruitless = at, True, 0
+
+    def disconnected(self) -> None:
+        """The stream is gone."""
+        self._connected_at = None
+
+    def reopening(self) -> None:
+        """The stream is hung up because `course` said to open it anew."""
+        self.reopened += 1
+        self._fruitless += 1
+
+    # What it says
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, as far as was ever shown; what is not there any more has, too."""
+        if self.known is Unseen.ABSENT:
+            return self._seen
+        return self._over
+
+    @property
+    def owed(self) -> bool | None:
+        """Whether audio would be missed by who does not listen now; None where nobody can tell.
+
+        A stream that breaks off while it is, is a gap. One that does while it is not, is none.
+        """
+        if isinstance(self.known, Snapshot):
+            return self.known.occupied and not self.known.over
+        return False if self.over or self.known is Unseen.ABSENT else None
+
+    def course(self, now: float) -> Course:
+        """What is to be done."""
+        standing = self._connected_at is not None
+        if standing and self._heard_at is not None and now - self._heard_at < LAST_WORDS:
+            return Course.LISTEN
+        if self.over:
+            return Course.END
+        if self.known is Unseen.ABSENT:
+            return Course.REST if standing else Course.WAIT
+        if not isinstance(self.known, Snapshot):
+            return Course.LISTEN
+        if not self.known.occupied:
+            return Course.REST if standing else Course.WAIT
+        due = self._reopen_at
+        return Course.REOPEN if due is not None and now >= due else Course.LISTEN
+
+    def next_look(self, now: float) -> float | None:
+        """When `course` may say something else, if nothing happens before; None: never."""
+        dues = [self._reopen_at]
+        if self._connected_at is not None and self._heard_at is not None:
+            dues.append(self._heard_at + LAST_WORDS)
+        return min((due for due in dues if due is not None and due > now), default=None)
+
+    @property
+    def _reopen_at(self) -> float | None:
+        """When the stream that stands has been silent for too long, people being there."""
+        if self._connected_at is None or self._occupied_since is None:
+            return None
+        silent_since = max(self._connected_at, self._occupied_since)
+        if self._heard_at is not None:
+            silent_since = max(silent_since, self._heard_at)
+        doubled = self._patience.no_audio_after * (1 << min(self._fruitless, _MOST_DOUBLINGS))
+        return silent_since + min(doubled, max(MOST_PATIENCE, self._patience.no_audio_after))

@@ -1,0 +1,80 @@
+"""The observer at work for a daemon: whom it tells what, and what becomes of its own errors.
+
+Recording does not depend on it: where it fails nothing is known, until it has been begun again.
+"""
+
+import random
+from collections.abc import Callable
+from typing import Final
+
+import anyio
+import structlog
+
+from recorder import logs
+from recorder.announcement import Announcer
+from recorder.attendance import Attendance
+from recorder.clock import Clock
+from recorder.core.backoff import Backoff, Pace
+from recorder.core.snapshot import Known, Unseen
+from recorder.observer import Observer
+from recorder.platform import Platform
+from storage.names import WatchId
+
+AFTER_A_BUG: Final = Pace(floor=1.0, base=5.0, cap=300.0)
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class Observation:
+    """Has observed whatever is recorded, from `attend` to `leave`."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        announcer: Announcer,
+        *,
+        clock: Clock,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._platform = platform
+        self._clock = clock
+        self._chance = chance
+        self._attendances: dict[WatchId, Attendance] = {}
+        self._observer = Observer(platform, announcer, self._tell, clock=clock, chance=chance)
+
+    def attend(self, watch: WatchId) -> Attendance:
+        """What is known of a watch from now on."""
+        attendance = self._attendances[watch] = Attendance(self._clock, observed=True)
+        self._observer.watch(watch)
+        return attendance
+
+    def leave(self, watch: WatchId, attendance: Attendance) -> None:
+        """Observe this one no more, unless it has been begun again with other settings meanwhile."""
+        if self._attendances.get(watch) is attendance:
+            del self._attendances[watch]
+            self._observer.leave(watch)
+
+    async def run(self) -> None:
+        """Observe until cancelled."""
+        backoff = Backoff()
+        try:
+            while True:
+                try:
+                    await self._observer.run()
+                except Exception as error:  # noqa: BLE001  whatever it is, recording must not suffer
+                    for attendance in self._attendances.values():
+                        attendance.told(Unseen.UNKNOWN)
+                    delay = backoff.delay(AFTER_A_BUG, self._chance())
+                    _log.exception(
+                        "observing failed in a way nobody expected; it is begun again",
+                        **{logs.ERROR: type(error).__name__, logs.DELAY: round(delay, 1)},
+                    )
+                    await anyio.sleep(delay)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._platform.close()
+
+    def _tell(self, watch: WatchId, known: Known) -> None:
+        attendance = self._attendances.get(watch)
+        if attendance:
+            attendance.told(known)

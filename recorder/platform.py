@@ -1,0 +1,49 @@
+"""The port to what the platform knows: its conferences and calls, and who is in them.
+
+Recording never depends on it. Who asks must be ready for no answer, for as long as that lasts.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from recorder.connection import Setback
+from recorder.core.snapshot import Snapshot
+from storage.names import WatchId
+
+
+class Unanswered(Exception):
+    """The platform did not say: it is away, refuses, or talks nonsense. Nothing is known by it.
+
+    Attributes:
+        setback: what to do about it.
+        retry_after: seconds that the platform asks to wait, None if it does not say.
+    """
+
+    def __init__(self, setback: Setback, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.setback = setback
+        self.retry_after = retry_after
+
+
+class Platform(Protocol):
+    """Answers questions about conferences and calls."""
+
+    async def conferences(self) -> Sequence[Snapshot]:
+        """Every conference of ours that is not deleted, newest first, however many requests that takes.
+
+        Of the type `conference` only: calls, and what connects and queues them, must be asked for by id.
+        One that is created meanwhile may be missing.
+
+        Raises:
+            Unanswered: not all of them could be had. Its message holds no secret.
+        """
+
+    async def get(self, watch_id: WatchId) -> Snapshot | None:
+        """One conference or call, deleted ones too; None if the platform knows none of that id.
+
+        Raises:
+            Unanswered: nothing is known of it by that. Its message holds no secret.
+        """
+
+    async def close(self) -> None:
+        """Let go of the sockets."""

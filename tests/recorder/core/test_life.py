@@ -1,0 +1,273 @@
+"""What is done with a stream follows from what is known, and never hangs up on anybody who is heard."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recorder.core.life import LAST_WORDS, MOST_PATIENCE, Course, Life, Patience
+from recorder.core.snapshot import Known, Snapshot, Unseen
+from storage.names import WatchId, WatchKind
+from tests.recorder.core.drive import DETERMINED
+
+BOARD = WatchId(WatchKind.CONFERENCE, "1ed12456-eb4b-11ee-bba8-1bfb2838807a")
+CALL = WatchId(WatchKind.CALL, "652af662-eb45-11ee-b1a5-6fde165f9226")
+AT = datetime(2026, 11, 22, 15, 5, tzinfo=UTC)
+
+EMPTY = Snapshot(BOARD, type="conference", status="progressing")
+OCCUPIED = Snapshot(BOARD, type="conference", status="progressing", participants=("a",))
+JOINED = Snapshot(BOARD, type="conference", status="progressing", participants=("a", "b"))
+LEAVING = Snapshot(BOARD, type="conference", status="terminating", participants=("a",), deleted_at=AT)
+DELETED_EMPTY = Snapshot(BOARD, type="conference", status="terminating", deleted_at=AT)
+TERMINATED = Snapshot(BOARD, type="conference", status="terminated", ended_at=AT, deleted_at=AT)
+RINGING = Snapshot(CALL, status="ringing")
+PROGRESSING = Snapshot(CALL, status="progressing")
+HUNG_UP = Snapshot(CALL, status="hangup", ended_at=AT)
+OVER = (LEAVING, DELETED_EMPTY, TERMINATED, HUNG_UP)
+PATIENCE = 20.0
+
+
+def life(*known: Known, connected: float | None = None, heard: float | None = None) -> Life:
+    """One that was told these at 0, with a stream since `connected` that was heard at `heard`."""
+    one = Life(Patience(PATIENCE))
+    if connected is not None:
+        one.connected(connected)
+    if heard is not None:
+        one.heard(heard)
+    for each in known:
+        one.told(each, 0.0)
+    return one
+
+
+@pytest.mark.parametrize(
+    ("known", "without", "standing"),
+    [
+        ([], Course.LISTEN, Course.LISTEN),
+        ([Unseen.UNKNOWN], Course.LISTEN, Course.LISTEN),
+        ([EMPTY], Course.WAIT, Course.REST),
+        ([OCCUPIED], Course.LISTEN, Course.LISTEN),
+        ([OCCUPIED, EMPTY], Course.WAIT, Course.REST),
+        ([EMPTY, Unseen.UNKNOWN], Course.LISTEN, Course.LISTEN),
+        ([LEAVING], Course.END, Course.END),
+        ([DELETED_EMPTY], Course.END, Course.END),
+        ([TERMINATED], Course.END, Course.END),
+        ([TERMINATED, Unseen.UNKNOWN], Course.END, Course.END),
+        ([TERMINATED, OCCUPIED], Course.LISTEN, Course.LISTEN),
+        ([TERMINATED, EMPTY], Course.WAIT, Course.REST),
+        ([Unseen.ABSENT], Course.WAIT, Course.REST),
+        ([EMPTY, Unseen.ABSENT], Course.END, Course.END),
+        ([EMPTY, Unseen.ABSENT, Unseen.UNKNOWN], Course.LISTEN, Course.LISTEN),
+        ([EMPTY, Unseen.ABSENT, OCCUPIED], Course.LISTEN, Course.LISTEN),
+        ([RINGING], Course.WAIT, Course.REST),
+        ([PROGRESSING], Course.LISTEN, Course.LISTEN),
+        ([PROGRESSING, HUNG_UP], Course.END, Course.END),
+    ],
+)
+def test_the_course_follows_what_is_known(known: list[Known], without: Course, standing: Course) -> None:
+    assert life(*known).course(1.0) is without
+    assert life(*known, connected=0.0).course(1.0) is standing
+
+
+@pytest.mark.parametrize("known", [*OVER, EMPTY, RINGING, Unseen.ABSENT, Unseen.UNKNOWN])
+def test_nobody_who_is_heard_is_hung_up_on(known: Known) -> None:
+    one = life(OCCUPIED, known, connected=0.0)
+    one.heard(100.0)
+
+    assert one.course(100.0 + LAST_WORDS - 0.01) is Course.LISTEN
+
+
+def test_a_conference_that_is_over_ends_within_seconds_of_its_last_word() -> None:
+    one = life(TERMINATED, connected=0.0, heard=100.0)
+
+    assert one.next_look(100.5) == 100.0 + LAST_WORDS
+    assert one.course(100.0 + LAST_WORDS) is Course.END
+
+
+def test_what_is_not_there_is_over_only_if_it_ever_was() -> None:
+    heard = life(connected=0.0, heard=1.0)
+    heard.told(Unseen.ABSENT, 100.0)
+
+    assert heard.course(100.0) is Course.END
+    assert life(Unseen.ABSENT).course(100.0) is Course.WAIT
+
+
+def test_a_stream_that_hears_nobody_though_somebody_is_there_is_opened_anew_ever_more_rarely() -> None:
+    one, now, reopened = life(OCCUPIED), 0.0, []
+    while now < 7200:
+        one.connected(now)
+        due = one.next_look(now)
+        assert due is not None
+        assert one.course(due - 0.001) is Course.LISTEN
+        assert one.course(due) is Course.REOPEN
+        one.reopening()
+        one.disconnected()
+        reopened.append(due - now)
+        now = due
+
+    assert reopened[:6] == [20, 40, 80, 160, 320, 600]
+    assert set(reopened[6:]) == {MOST_PATIENCE}
+    assert one.reopened == len(reopened)
+
+
+def test_silence_counts_from_when_somebody_came_and_from_the_last_audio() -> None:
+    joined = life(EMPTY, connected=0.0)
+    joined.told(OCCUPIED, 1000.0)
+    heard = life(OCCUPIED, connected=0.0, heard=500.0)
+
+    assert joined.next_look(1000.0) == 1000.0 + PATIENCE
+    assert heard.course(500.0 + PATIENCE - 0.1) is Course.LISTEN
+    assert heard.course(500.0 + PATIENCE) is Course.REOPEN
+
+
+def test_each_time_of_being_there_counts_from_its_own_beginning() -> None:
+    one = life(OCCUPIED, connected=0.0)
+    one.told(EMPTY, 10.0)
+    one.told(OCCUPIED, 1000.0)
+
+    assert one.next_look(1000.0) == 1000.0 + PATIENCE
+
+
+def test_what_another_stream_heard_does_not_keep_this_one() -> None:
+    one = life(TERMINATED, connected=0.0, heard=100.0)
+    one.disconnected()
+    one.connected(100.5)
+
+    assert one.course(100.6) is Course.END
+
+
+@pytest.mark.parametrize("hope", [lambda one: one.told(JOINED, 50.0), lambda one: one.heard(50.0)])
+def test_who_joins_and_what_is_heard_give_new_hope(hope: Callable[[Life], None]) -> None:
+    one = life(OCCUPIED, connected=0.0)
+    for _ in range(5):
+        one.reopening()
+    hope(one)
+    one.connected(100.0)
+
+    assert one.next_look(100.0) == 100.0 + PATIENCE
+
+
+@pytest.mark.parametrize(
+    ("known", "owed"),
+    [
+        ([], None),
+        ([EMPTY], False),
+        ([OCCUPIED], True),
+        ([LEAVING], False),
+        ([TERMINATED], False),
+        ([TERMINATED, Unseen.UNKNOWN], False),
+        ([OCCUPIED, Unseen.UNKNOWN], None),
+        ([Unseen.ABSENT], False),
+        ([PROGRESSING], True),
+        ([HUNG_UP], False),
+    ],
+)
+def test_a_drop_is_a_gap_where_somebody_is_there(known: list[Known], owed: bool | None) -> None:
+    assert life(*known).owed is owed
+
+
+KNOWN = (EMPTY, OCCUPIED, JOINED, LEAVING, DELETED_EMPTY, TERMINATED, *Unseen)
+STEPS = st.lists(
+    st.tuples(
+        st.floats(0, 40).map(lambda seconds: round(seconds, 3)),
+        st.sampled_from([*KNOWN, "connect", "heard", "drop"]),
+    ),
+    max_size=40,
+)
+
+
+def live(steps: Sequence[tuple[float, Known | str]], check: Callable[[Life, float, "Seen"], None]) -> None:
+    """Walk through the steps, doing what the course says, and look at many moments in between."""
+    one, now, seen = Life(Patience(PATIENCE)), 0.0, Seen()
+    for pause, step in steps:
+        for part in range(5):
+            moment = now + pause * part / 5
+            check(one, moment, seen)
+            course = one.course(moment)
+            if course is Course.REOPEN:
+                one.reopening()
+            if course in (Course.REOPEN, Course.END) and seen.standing:
+                one.disconnected()
+                seen.standing, seen.heard_at = False, None
+        now += pause
+        match step:
+            case "connect":
+                one.connected(now)
+                seen.standing, seen.heard_at, seen.connected_at = True, None, now
+            case "heard" if seen.standing:
+                one.heard(now)
+                seen.heard_at, seen.ever = now, True
+            case "drop" if seen.standing:
+                one.disconnected()
+                seen.standing, seen.heard_at = False, None
+            case Snapshot() | Unseen():
+                one.told(step, now)
+                seen.known.append(step)
+                seen.ever = seen.ever or isinstance(step, Snapshot)
+        check(one, now, seen)
+
+
+class Seen:
+    """What happened, as an onlooker wrote it down."""
+
+    def __init__(self) -> None:
+        self.known: list[Known] = []
+        self.standing = False
+        self.connected_at = 0.0
+        self.heard_at: float | None = None
+        self.ever = False
+
+    @property
+    def last_shown(self) -> Snapshot | None:
+        return next((each for each in reversed(self.known) if isinstance(each, Snapshot)), None)
+
+
+@DETERMINED
+@given(STEPS)
+def test_no_course_ever_costs_audio(steps: list[tuple[float, Known | str]]) -> None:
+    def check(one: Life, now: float, seen: Seen) -> None:
+        course, last = one.course(now), seen.known[-1] if seen.known else Unseen.UNKNOWN
+        if seen.standing and seen.heard_at is not None and now - seen.heard_at < LAST_WORDS:
+            assert course is Course.LISTEN, "somebody is heard"
+        if isinstance(last, Snapshot) and last.occupied and not last.over:
+            assert course in (Course.LISTEN, Course.REOPEN), "somebody is there"
+        if last is Unseen.UNKNOWN and not (seen.last_shown and seen.last_shown.over):
+            assert course is Course.LISTEN, "as if nobody could be asked"
+        if course is Course.REOPEN:
+            assert now - max(seen.connected_at, seen.heard_at or 0.0) >= PATIENCE, "it was not given time"
+
+    live(steps, check)
+
+
+@DETERMINED
+@given(STEPS)
+def test_an_end_is_one_that_was_shown_and_no_stream_is_wanted_where_nobody_is(
+    steps: list[tuple[float, Known | str]],
+) -> None:
+    def check(one: Life, now: float, seen: Seen) -> None:
+        course, last = one.course(now), seen.known[-1] if seen.known else Unseen.UNKNOWN
+        heard = seen.standing and seen.heard_at is not None and now - seen.heard_at < LAST_WORDS
+        if course is Course.END:
+            absent = last is Unseen.ABSENT and seen.ever
+            assert absent or (seen.last_shown is not None and seen.last_shown.over)
+        if isinstance(last, Snapshot) and last.over and not heard:
+            assert course is Course.END
+        if isinstance(last, Snapshot) and not last.over and not last.occupied and not heard:
+            assert course is (Course.REST if seen.standing else Course.WAIT)
+        assert (one.owed is True) == (isinstance(last, Snapshot) and last.occupied and not last.over)
+
+    live(steps, check)
+
+
+@DETERMINED
+@given(STEPS)
+def test_between_two_looks_nothing_changes_by_itself(steps: list[tuple[float, Known | str]]) -> None:
+    def check(one: Life, now: float, _seen: Seen) -> None:
+        due = one.next_look(now)
+        later = now + 10_000 if due is None else due
+        course = one.course(now)
+        assert later > now
+        assert all(one.course(now + (later - now) * part / 7) is course for part in range(7))
+
+    live(steps, check)

@@ -1,0 +1,142 @@
+"""One watch that is observed, on virtual time: what is known of it decides when it is listened to."""
+
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import anyio
+import pytest
+
+from recorder.connection import ConnectionRefused
+from recorder.core.life import MOST_PATIENCE
+from recorder.core.snapshot import Known, Snapshot, Unseen
+from recorder.spool import Spool
+from storage.manifest import ClosedBy, OpenedAfterReason
+from tests.recorder.scripted import Counter, Script, pcm, talk
+from tests.recorder.test_conference import WATCH, cut_at_once, manifests, nothing, playing, record, recorded
+
+pytestmark = pytest.mark.anyio
+
+EMPTY = Snapshot(WATCH.watch_id, type="conference", status="progressing")
+OCCUPIED = replace(EMPTY, participants=("a",))
+OVER = replace(EMPTY, status="terminated", ended_at=datetime(2026, 11, 22, 15, 5, tzinfo=UTC))
+BEGAN = 1000.0
+"""When virtual time begins."""
+
+
+def then_silence(source: Counter, seconds: float) -> Script:
+    async def script() -> AsyncIterator[bytes]:
+        async for message in talk(source, seconds):
+            yield message
+        await anyio.sleep_forever()
+
+    return script
+
+
+async def test_nobody_is_asked_for_before_somebody_has_joined_and_then_at_once(spool: Spool) -> None:
+    source = Counter()
+
+    platform = await record(spool, [playing(source, 100)], 700, news=[(0, EMPTY), (600, OCCUPIED)])
+
+    first = manifests(spool)[0]
+    assert platform.attempts[0] - BEGAN - 600 < 0.2
+    assert recorded(spool) == pcm(0, source.sent)
+    assert first.opened_after is not None
+    assert first.opened_after.reason is OpenedAfterReason.START
+    assert first.opened_after.by_reason[OpenedAfterReason.START] == pytest.approx(600, abs=0.5)
+
+
+async def test_an_end_closes_stream_and_segment_within_seconds_and_is_no_gap(spool: Spool) -> None:
+    source = Counter()
+
+    platform = await record(spool, [then_silence(source, 20)], 600, news=[(0, OCCUPIED), (22, OVER)])
+
+    (segment,) = manifests(spool)
+    assert len(platform.attempts) == 1
+    assert recorded(spool) == pcm(0, source.sent)
+    assert (segment.closed_by, segment.ledger) == (ClosedBy.IDLE, ())
+
+
+async def test_who_comes_back_after_an_end_is_recorded_and_the_time_between_is_no_loss(spool: Spool) -> None:
+    source = Counter()
+    steps: list[ConnectionRefused | Script] = [then_silence(source, 20), playing(source, 20)]
+
+    await record(spool, steps, 520, news=[(0, OCCUPIED), (22, OVER), (500, OCCUPIED)])
+
+    segments = manifests(spool)
+    after = next(each.opened_after for each in segments[1:] if each.opened_after)
+    assert recorded(spool) == pcm(0, source.sent)
+    assert after.reason is OpenedAfterReason.IDLE
+    assert after.by_reason.get(OpenedAfterReason.DISCONNECTED, 0.0) < 1
+
+
+async def test_nobody_who_is_still_heard_is_hung_up_on(spool: Spool) -> None:
+    source = Counter()
+
+    await record(spool, [playing(source, 100)], 100, news=[(0, OCCUPIED), (20, OVER), (30, Unseen.ABSENT)])
+
+    assert recorded(spool) == pcm(0, source.sent)
+    assert source.sent > 95 * 8000
+
+
+async def test_a_stream_that_hears_nobody_is_opened_anew_and_not_for_ever_as_often(spool: Spool) -> None:
+    source = Counter()
+    steps: list[ConnectionRefused | Script] = [nothing, nothing, playing(source, 100)]
+
+    platform = await record(spool, steps, 150, news=[(0, OCCUPIED)])
+    waits = [later - earlier for earlier, later in itertools.pairwise(platform.attempts)]
+
+    assert waits == pytest.approx([20, 40], abs=2)
+    assert recorded(spool) == pcm(0, source.sent)
+
+    hopeless = await record(spool, [nothing], 12 * MOST_PATIENCE, news=[(0, OCCUPIED)])
+    assert len(hopeless.attempts) < 18
+
+
+async def test_a_stream_stands_while_everybody_has_left_and_hears_who_comes_back(spool: Spool) -> None:
+    source = Counter()
+
+    async def left_and_back() -> AsyncIterator[bytes]:
+        async for message in talk(source, 20):
+            yield message
+        await anyio.sleep(300)
+        async for message in talk(source, 60):
+            yield message
+
+    news = [(0.0, OCCUPIED), (21.0, EMPTY), (320.0, OCCUPIED)]
+    platform = await record(spool, [left_and_back], 370, news=news)
+
+    assert len(platform.attempts) == 1
+    assert recorded(spool) == pcm(0, source.sent)
+    assert ClosedBy.IDLE in {segment.closed_by for segment in manifests(spool)}
+
+
+async def test_a_drop_while_people_are_there_is_a_gap(spool: Spool) -> None:
+    source = Counter()
+
+    await record(spool, [playing(source, 20), playing(source, 100)], 60, news=[(0, OCCUPIED)])
+
+    assert {entry.reason.value for s in manifests(spool) for entry in s.ledger} == {"disconnected"}
+    assert recorded(spool) == pcm(0, source.sent)
+
+
+async def test_when_nobody_can_be_asked_any_more_it_is_listened_as_ever(spool: Spool) -> None:
+    source = Counter()
+    steps: list[ConnectionRefused | Script] = [cut_at_once, cut_at_once, playing(source, 100)]
+
+    platform = await record(spool, steps, 200, news=[(0, EMPTY), (100, Unseen.UNKNOWN)])
+
+    assert platform.attempts[0] - BEGAN - 100 < 0.2
+    assert recorded(spool) == pcm(0, source.sent)
+
+
+async def test_a_pause_between_attempts_ends_when_somebody_joins(spool: Spool) -> None:
+    source = Counter()
+    refused = [cut_at_once] * 12
+    news: list[tuple[float, Known]] = [(0.0, Unseen.UNKNOWN), (113.0, OCCUPIED)]
+
+    platform = await record(spool, [*refused, playing(source, 100)], 200, news=news)
+
+    late = min(at - BEGAN - 113 for at in platform.attempts if at >= BEGAN + 113)
+    assert late < 3.5, "at once, or after the attempt that was under way"
