@@ -15,8 +15,8 @@ from pathlib import Path
 import structlog
 
 from recorder import logs, wav
-from recorder.core.ledger import merged
 from storage import durable
+from storage.ledger import merged
 from storage.manifest import SegmentFacts
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})

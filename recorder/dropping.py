@@ -11,9 +11,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from recorder import sealing, wav
-from recorder.core.ledger import merged
 from recorder.segment import SealedSegment
 from storage import durable
+from storage.ledger import merged
 from storage.manifest import Audio, GapReason, LedgerEntry, Levels, SegmentManifest, format_manifest
 from storage.names import AudioFormat
 

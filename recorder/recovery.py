@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recorder import dropping, sealing, wav
-from recorder.core.ledger import merged
 from recorder.history import History
 from recorder.shelf import AUDIO_SUFFIXES, FACTS_SUFFIX, OPEN_SUFFIX, Shelf
 from storage import durable
+from storage.ledger import merged
 from storage.manifest import ClosedBy, ManifestError, SegmentManifest, parse_facts, parse_manifest
 from storage.names import MANIFEST_SUFFIX, AudioFormat, SegmentName
 

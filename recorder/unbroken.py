@@ -9,12 +9,12 @@ audio, and some looks of the reserve later whatever is missing: one bad write co
 full disk is not asked at every read, and what is said long after it has room again is not missed.
 """
 
-from recorder.core.ledger import merged
 from recorder.core.media import SAMPLE_RATE, SAMPLE_WIDTH
 from recorder.doubt import AudioSetAside
 from recorder.reserve import Reserve
 from recorder.segment import OpenSegment
 from recorder.spool import Spool
+from storage.ledger import merged
 from storage.manifest import GapReason, LedgerEntry, SegmentFacts, SegmentManifest
 
 _PATIENCE = SAMPLE_RATE

@@ -78,13 +78,18 @@ def link_over(source: Path, path: Path) -> None:
         aside.unlink(missing_ok=True)  # rename(2) does nothing where both are names of one file
 
 
-def publish(aside: Path, path: Path) -> None:
-    """Give the finished file `aside` the name `path`, which nobody may hold yet; `aside` is gone afterwards.
+def publish(aside: Path, path: Path, *, replace: bool = False) -> None:
+    """Give the finished file `aside` the name `path`, which nobody may hold yet unless it is to be replaced.
+
+    `aside` is gone afterwards.
 
     Raises:
         FileExistsError: `path` is taken. Neither file is touched.
     """
     sync_file(aside)
+    if replace:
+        rename(aside, path)
+        return
     # rename(2) replaces silently. link(2) fails with EEXIST and leaves one winner among racing writers.
     try:
         os.link(aside, path)

@@ -6,8 +6,9 @@ chain that goes through it; the tombstone carries its SHA-256, and its own. Pure
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
+from storage.ledger import merged
 from storage.manifest import (
     Audio,
     Erasure,
@@ -61,37 +62,9 @@ def mistakes(tombstone: SegmentManifest, own: SegmentManifest | None, sha256: st
         yield "it says other things than the manifest of the segment and its erasures"
 
 
-def silenced(ledger: Iterable[LedgerEntry], start: int, stop: int) -> tuple[LedgerEntry, ...]:
+def silenced(ledger: Sequence[LedgerEntry], start: int, stop: int) -> tuple[LedgerEntry, ...]:
     """A ledger in which samples `start` to `stop` (not included) are erased, as far as they were audio."""
-    return tuple(_joined(_filled(ledger, start, stop)))
-
-
-def _filled(ledger: Iterable[LedgerEntry], start: int, stop: int) -> Iterator[LedgerEntry]:
-    at = start
-    for entry in ledger:
-        if at < min(entry.start, stop):
-            yield _erased(at, min(entry.start, stop))
-        yield entry
-        at = max(at, entry.end)
-    if at < stop:
-        yield _erased(at, stop)
-
-
-def _joined(entries: Iterable[LedgerEntry]) -> Iterator[LedgerEntry]:
-    last: LedgerEntry | None = None
-    for entry in entries:
-        if last and (last.end, last.reason) == (entry.start, entry.reason):
-            last = last.between(last.start, entry.end)
-            continue
-        if last:
-            yield last
-        last = entry
-    if last:
-        yield last
-
-
-def _erased(start: int, stop: int) -> LedgerEntry:
-    return LedgerEntry(start=start, samples=stop - start, reason=GapReason.ERASED)
+    return merged(ledger, (LedgerEntry(start=start, samples=stop - start, reason=GapReason.ERASED),))
 
 
 def _seal_of(unsealed: SegmentManifest) -> str:

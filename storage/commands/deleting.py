@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TaskProgressColumn
 
 from storage import report
 from storage.catalog import Catalog
@@ -93,15 +93,7 @@ def _ask_twice(plan: ErasurePlan) -> None:
 
 
 def _erase(store: ObjectStore, plan: ErasurePlan, who: str, why: str) -> tuple[Problem, ...]:
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeRemainingColumn(),
-        console=report.console(stderr=True),
-        disable=not sys.stderr.isatty(),
-        transient=True,
-    )
+    progress = report.progress(TaskProgressColumn())
     with progress:
         task = progress.add_task("erase", total=plan.samples)
         at = datetime.now(UTC)

@@ -1,12 +1,11 @@
 """`recordings export`: a range with its proof, as one archive."""
 
 import shutil
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import DownloadColumn
 
 from storage import durable, report
 from storage.archive import ArchiveFormat, create_archive
@@ -90,25 +89,13 @@ def export_range(
 
 def _write(store: ObjectStore, found: Range, output: Path, *, force: bool) -> ExportResult:
     aside = durable.temporary(output)
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-        console=report.console(stderr=True),
-        disable=not sys.stderr.isatty(),
-        transient=True,
-    )
+    progress = report.progress(DownloadColumn())
     archive_format = ArchiveFormat(output.suffix.removeprefix("."))
     try:
         with progress, aside.open("xb") as file, create_archive(file, archive_format) as archive:
             task = progress.add_task(output.name, total=found.size)
             result = export(store, found, archive, lambda size: progress.advance(task, size))
-        if force:
-            durable.sync_file(aside)
-            durable.rename(aside, output)
-        else:
-            durable.publish(aside, output)
+        durable.publish(aside, output, replace=force)
     finally:
         aside.unlink(missing_ok=True)
     return result

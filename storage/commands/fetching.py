@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID, TaskProgressColumn
 
 from storage import durable, report
 from storage.catalog import Catalog
@@ -153,11 +153,7 @@ def _write(
                 create(aside, output_format, layout.samples, SAMPLE_RATE) as out,
             ):
                 result = catalog.fetch(layout, out, lambda samples: progress.advance(task, samples))
-            if force:
-                durable.sync_file(aside)
-                durable.rename(aside, output)
-            else:
-                durable.publish(aside, output)
+            durable.publish(aside, output, replace=force)
         finally:
             aside.unlink(missing_ok=True)
     return result
@@ -182,15 +178,7 @@ def _pipe(
 @contextmanager
 def _progress(name: str, total: int | None) -> "Iterator[tuple[Progress, TaskID]]":
     """A bar on a terminal, and nothing elsewhere."""
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeRemainingColumn(),
-        console=report.console(stderr=True),
-        disable=not sys.stderr.isatty(),
-        transient=True,
-    )
+    progress = report.progress(TaskProgressColumn())
     with progress:
         yield progress, progress.add_task(name, total=total)
 

@@ -1,13 +1,12 @@
 """`recordings verify`: whether everything that was recorded is there, whole, and the rest has its reason."""
 
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import DownloadColumn
 from rich.table import Table
 
 from storage import report
@@ -111,15 +110,7 @@ def verify_recordings(
 def _verify(
     store: ObjectStore, watches: Iterable[WatchId], start: datetime | None, end: datetime | None
 ) -> list[WatchReport]:
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-        console=report.console(stderr=True),
-        disable=not sys.stderr.isatty(),
-        transient=True,
-    )
+    progress = report.progress(DownloadColumn())
     total = 0
     with progress:
         task = progress.add_task("verify", total=0)

@@ -5,7 +5,7 @@ from itertools import groupby, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.core.ledger import merged
+from storage.ledger import merged
 from storage.manifest import GapReason, LedgerEntry
 from tests.recorder.core.drive import DETERMINED
 

@@ -1,7 +1,8 @@
 """The ledger of a segment, put together from those who know a part of it. Pure.
 
-The core knows what was not heard, whoever writes it what the disk did not take. A sample has one reason: the
-one that was known first, for what was not heard could not have been written either.
+The core knows what was not heard, whoever writes it what the disk did not take, and a tombstone what was
+erased. A sample has one reason: the one that was known first, for what was not heard could not have been
+written or erased either.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
