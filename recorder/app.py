@@ -152,7 +152,10 @@ class Daemon:
         """Try the store, and be ready: recording goes on without it, for as long as the spool has room."""
         await led.wait()
         self._overview.store_problem = await try_store(
-            self._ports.store, self._settings.recording.recorder, self._ports.network
+            self._ports.store,
+            self._settings.recording.recorder,
+            self._ports.network,
+            locked=self._settings.storage.object_lock is not None,
         )
         await self._lifecycle.ready()
         _log.info("ready")

@@ -42,8 +42,10 @@ def deliver(store: ObjectStore, segment: SealedSegment, limit: float) -> Segment
     return manifest
 
 
-def probe(store: ObjectStore, recorder: str, limit: float) -> None:
+def probe(store: ObjectStore, recorder: str, limit: float, *, locked: bool = False) -> None:
     """See whether a store takes something small and gives it back, within `limit` seconds.
+
+    Where objects are `locked` it stays: deleted, it would be kept as a version, one more each time.
 
     Raises:
         StoreError: it does not.
@@ -52,8 +54,9 @@ def probe(store: ObjectStore, recorder: str, limit: float) -> None:
     with deadline.within(limit):
         store.put(key, _PROBE, sha256=digest, content_type="text/plain")
         read_back(store, key, len(_PROBE), digest)
-        with contextlib.suppress(StoreError):  # who may not delete can record all the same
-            store.delete(key)
+        if not locked:
+            with contextlib.suppress(StoreError):  # who may not delete can record all the same
+                store.delete(key)
 
 
 def read_back(store: ObjectStore, key: str, size: int, sha256: str) -> None:

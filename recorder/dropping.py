@@ -39,6 +39,8 @@ class NotFinished(OSError):
 def drop(segment: SealedSegment) -> Dropped:
     """Replace the audio of a segment by silence, and its manifest. Nobody may be uploading it.
 
+    What is on legal hold is never given up.
+
     Raises:
         ManifestError: the manifest cannot be read.
         NotFinished: the disk did not let it be finished.
@@ -46,7 +48,8 @@ def drop(segment: SealedSegment) -> Dropped:
     """
     before, data = segment.read_manifest()
     size = segment.audio.stat().st_blocks * _BLOCK
-    if size <= _LITTLE or (before.silence == before.samples and not before.replaces):
+    silent_already = before.silence == before.samples and not before.replaces
+    if size <= _LITTLE or silent_already or before.watch.legal_hold:
         return Dropped(segment, 0, 0)
     if before.replaces:
         lost = sum(entry.samples for entry in before.ledger if entry.reason is GapReason.DISK)

@@ -3,6 +3,7 @@
 A store that fails is no reason not to record: the spool keeps what is recorded.
 """
 
+from functools import partial
 from typing import Final
 
 import anyio
@@ -20,11 +21,11 @@ TIMEOUT: Final = 20.0
 _log = structlog.stdlib.get_logger(__name__)
 
 
-async def try_store(store: ObjectStore, recorder: str, network: Offload) -> str:
-    """Why the store does not take something small and give it back; "" if it does."""
+async def try_store(store: ObjectStore, recorder: str, network: Offload, *, locked: bool = False) -> str:
+    """Why the store does not take something small and give it back; "" if it does. See `delivery.probe`."""
     try:
         with anyio.fail_after(TIMEOUT + 1):
-            await network(probe, store, recorder, TIMEOUT)
+            await network(partial(probe, locked=locked), store, recorder, TIMEOUT)
     except Exception as error:  # noqa: BLE001  whatever it is, recording must not end over it
         problem = str(error) or f"no answer within {TIMEOUT:.0f} s"
         expected = isinstance(error, StoreError | TimeoutError)

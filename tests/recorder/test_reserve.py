@@ -41,10 +41,10 @@ GIVEN_UP = (
 MB = 10**6
 
 
-def seal(spool: Spool, number: int, previous: str | None = None) -> str:
+def seal(spool: Spool, number: int, previous: str | None = None, *, legal_hold: bool = False) -> str:
     """A segment of ten seconds, the one after `number - 1`."""
     facts = SegmentFacts(
-        watch=WatchFacts(kind=BOARD.kind, id=BOARD.id),
+        watch=WatchFacts(kind=BOARD.kind, id=BOARD.id, legal_hold=legal_hold),
         recorder="rec-a",
         version="0",
         number=number,
@@ -178,6 +178,19 @@ async def test_the_oldest_give_up_their_audio_until_there_is_room(spool: Spool) 
     disk.size -= 10 * MB
     await watch.look()
     assert reserve.paused, "there is nothing left to give up"
+
+
+async def test_what_is_on_legal_hold_is_not_given_up(spool: Spool) -> None:
+    seal(spool, 0, legal_hold=True)
+    seal(spool, 1)
+    reserve, watch, _ = await watching(spool, MemoryStore(), WhenFull.DROP_OLDEST, MB, lambda: 0)
+    await watch.look()
+
+    ledgers = [
+        segment.read_manifest()[0].ledger for segment in sorted(spool.sealed(), key=lambda s: s.name.number)
+    ]
+    assert ledgers == [(STALL,), GIVEN_UP]
+    assert reserve.paused
 
 
 async def test_what_is_under_way_or_was_tried_is_not_touched(spool: Spool) -> None:

@@ -46,6 +46,13 @@ async def test_who_may_not_delete_can_record_all_the_same() -> None:
     assert list(store.objects) == ["probe-rec-a"]
 
 
+async def test_what_tries_a_store_that_locks_is_there_once_however_often_it_is_tried() -> None:
+    store = MemoryStore()
+    for _ in range(3):
+        assert await try_store(store, "rec-a", Inline(), locked=True) == ""
+    assert list(store.objects) == ["probe-rec-a"]
+
+
 @pytest.mark.parametrize("failure", [StoreUnavailable("away"), StoreRejected("HTTP 403: not allowed")])
 async def test_what_is_wrong_with_a_store_is_told_with_what_to_do(failure: StoreError) -> None:
     store = MemoryStore()
