@@ -171,9 +171,7 @@ class Reporting:
     async def _health(self) -> Reply:
         stuck = self._overview.standstills()
         status = HTTPStatus.SERVICE_UNAVAILABLE if stuck else HTTPStatus.OK
-        return Reply(
-            status, "text/plain; charset=utf-8", "".join(f"{each}\n" for each in stuck or ("ok",)).encode()
-        )
+        return Reply(status, _TEXT, "".join(f"{each}\n" for each in stuck or ("ok",)).encode())
 
     async def _readiness(self) -> Reply:
         phase = self._lifecycle.phase
