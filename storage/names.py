@@ -6,9 +6,8 @@ directory, no bucket and no audio.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Self
 from uuid import UUID
@@ -97,13 +96,6 @@ class WatchId:
     def prefix(self) -> str:
         """What every object key of this watch begins with, up to and including the slash."""
         return f"{self.kind.folder}/{self.id}/"
-
-    def day_prefixes(self, start: datetime, end: datetime) -> Iterator[str]:
-        """Key prefixes of the UTC days that `start` (included) to `end` (included) touch, in order."""
-        day: date = start.astimezone(UTC).date()
-        while day <= end.astimezone(UTC).date():
-            yield f"{self.prefix}{day:%Y/%m/%d}/"
-            day += timedelta(days=1)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"

@@ -189,7 +189,9 @@ async def test_a_program_that_is_not_there_is_a_no(happened: Occurrence) -> None
 async def test_a_program_need_not_read_what_it_is_told(happened: Occurrence, tmp_path: Path) -> None:
     large = Occurrence(happened.event, happened.id, happened.watch, b"x" * 1_000_000, 0.0)
 
-    await Program(script(tmp_path, "sys.exit(0)"), os.environ)(large)
+    await Program(script(tmp_path, f"open({str(tmp_path / 'ran')!r}, 'w')"), os.environ)(large)
+
+    assert (tmp_path / "ran").exists()
 
 
 async def test_a_program_that_hangs_is_killed_with_all_that_it_started(

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.names import MAX_RECORDER_LENGTH, AudioFormat, SegmentName, WatchId, WatchKind, check_recorder
+from storage.prefixes import covering
 
 BOARD = WatchId(WatchKind.CONFERENCE, "1ed12456-eb4b-11ee-bba8-1bfb2838807a")
 
@@ -121,7 +122,7 @@ def test_a_recorder_that_would_break_names_is_refused(recorder: str) -> None:
 def test_the_days_of_a_range() -> None:
     start = datetime(2026, 12, 31, 23, 59, tzinfo=UTC)
 
-    days = [prefix.removeprefix(BOARD.prefix) for prefix in BOARD.day_prefixes(start, start + timedelta(1))]
+    days = [prefix.removeprefix(BOARD.prefix) for prefix in covering(BOARD, start, start + timedelta(1))]
 
     assert days == ["2026/12/31/", "2027/01/01/"]
 

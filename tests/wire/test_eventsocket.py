@@ -97,6 +97,7 @@ async def test_one_conference_can_be_listened_to() -> None:
 async def test_it_gets_in_with_either_credential(credential: Credential, auth: AuthForm) -> None:
     async with simulate(Platform()) as server:
         socket = await sockets(server.url, credential=credential, auth=auth).open()
+        assert len(server.platform.subscribers) == 1
         await socket.close()
 
 
