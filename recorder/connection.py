@@ -50,8 +50,8 @@ class Setback(StrEnum):
     """Anything else: network, restarts, time-outs. Try again."""
 
 
-class ConnectionRefused(Exception):
-    """No connection came about.
+class NotGranted(Exception):
+    """What the platform was asked for did not come about.
 
     Attributes:
         setback: what to do about it.
@@ -62,6 +62,10 @@ class ConnectionRefused(Exception):
         super().__init__(message)
         self.setback = setback
         self.retry_after = retry_after
+
+
+class ConnectionRefused(NotGranted):
+    """No connection came about."""
 
 
 class ConnectionLost(Exception):

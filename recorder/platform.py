@@ -6,23 +6,13 @@ Recording never depends on it. Who asks must be ready for no answer, for as long
 from collections.abc import Sequence
 from typing import Protocol
 
-from recorder.connection import Setback
+from recorder.connection import NotGranted
 from recorder.core.snapshot import Snapshot
 from storage.names import WatchId
 
 
-class Unanswered(Exception):
-    """The platform did not say: it is away, refuses, or talks nonsense. Nothing is known by it.
-
-    Attributes:
-        setback: what to do about it.
-        retry_after: seconds that the platform asks to wait, None if it does not say.
-    """
-
-    def __init__(self, setback: Setback, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.setback = setback
-        self.retry_after = retry_after
+class Unanswered(NotGranted):
+    """The platform did not say: it is away, refuses, or talks nonsense. Nothing is known by it."""
 
 
 class Platform(Protocol):
