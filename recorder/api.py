@@ -150,7 +150,9 @@ class RestPlatform:
             self._silent_until = self._clock.monotonic() + refused.retry_after
         # Not found is no answer of the API here, but of something in its place.
         setback = Setback.TRANSIENT if refused.setback is Setback.NOT_LIVE else refused.setback
-        raise Unanswered(setback, str(refused), retry_after=refused.retry_after)
+        raise Unanswered(
+            setback, str(refused), retry_after=refused.retry_after, request_id=refused.request_id
+        )
 
 
 async def _body(response: httpx.Response) -> bytes:

@@ -245,6 +245,7 @@ class Daemon:
             self._ports.numbers,
             self._ports.clock.monotonic(),
             before.past,
+            sightings=attendance.sightings if attendance else None,
         )
         await Conference(
             watch,

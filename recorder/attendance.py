@@ -1,4 +1,7 @@
-"""What is known of one watch while it is recorded, and a bell that rings when that changes."""
+"""What is known of one watch while it is recorded, and a bell that rings when that changes.
+
+It decides what becomes of the stream (`life`), and is kept for the manifests (`sightings`).
+"""
 
 import math
 from typing import Final
@@ -6,7 +9,9 @@ from typing import Final
 import anyio
 
 from recorder.clock import Clock
+from recorder.connection import NotGranted
 from recorder.core.life import Course, Life
+from recorder.core.sightings import Sightings
 from recorder.core.snapshot import Known, Snapshot, Unseen
 
 LOOK_INTERVAL: Final = 1.0
@@ -27,6 +32,7 @@ class Attendance:
 
     Attributes:
         life: what becomes of its stream.
+        sightings: what there is to say of it in manifests; None where it is not observed.
         look_within: seconds until it is to be looked at again.
     """
 
@@ -35,13 +41,27 @@ class Attendance:
         self.look_within = LOOK_INTERVAL if observed else math.inf
         self._bell = anyio.Event()
         self.life = Life()
+        self.sightings = Sightings(clock.monotonic(), clock.utc()) if observed else None
 
     def told(self, known: Known) -> None:
         """This is known now."""
         before = self.life.known
         self.life.told(known, self._clock.monotonic())
+        if self.sightings:
+            self.sightings.told(known, self._clock.monotonic())
         if known != before:
             self._bell.set()
+
+    def connected(self) -> None:
+        """A stream stands, and audio gets its times from now."""
+        self.life.connected(self._clock.monotonic())
+        if self.sightings:
+            self.sightings.connected(self._clock.monotonic(), self._clock.utc())
+
+    def failed(self, failure: NotGranted) -> None:
+        """The platform did not grant what it was asked for: a stream, or an answer."""
+        if self.sightings and failure.request_id:
+            self.sightings.failed(failure.setback, failure.request_id, self._clock.monotonic())
 
     @property
     def course(self) -> Course:

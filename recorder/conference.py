@@ -151,13 +151,14 @@ class Conference:
         return Setback.TRANSIENT, 0.0
 
     def _refused(self, refused: ConnectionRefused) -> tuple[Setback, float]:
+        self._attendance.failed(refused)
         self._live = self._live and refused.setback is not Setback.NOT_LIVE
         self._journal.refused(refused, missed=self._live)
         return refused.setback, refused.retry_after or 0.0
 
     async def _record(self, connection: Connection, heard: "_Heard") -> str:
         """Receive until the connection is lost, or not wanted any more; return why it is not."""
-        self._attendance.life.connected(self._clock.monotonic())
+        self._attendance.connected()
         while self._attendance.course not in (Course.REOPEN, Course.END):
             # A batch that is there comes before a deadline that has passed: it arrived before.
             await self._process(await connection.receive(self._due_in(self._attendance.look_within)), heard)

@@ -17,7 +17,8 @@ from recorder.clock import Clock
 from recorder.core.backoff import Backoff, Pace
 from recorder.core.snapshot import Known, Unseen
 from recorder.observer import Observer
-from recorder.platform import Platform
+from recorder.overheard import Overheard
+from recorder.platform import Platform, Unanswered
 from storage.names import WatchId
 
 AFTER_A_BUG: Final = Pace(floor=1.0, base=5.0, cap=300.0)
@@ -40,7 +41,8 @@ class Observation:
         self._clock = clock
         self._chance = chance
         self._attendances: dict[WatchId, Attendance] = {}
-        self._observer = Observer(platform, announcer, self._tell, clock=clock, chance=chance)
+        overheard = Overheard(platform, self._unanswered)
+        self._observer = Observer(overheard, announcer, self._tell, clock=clock, chance=chance)
 
     def attend(self, watch: WatchId) -> Attendance:
         """What is known of a watch from now on."""
@@ -78,3 +80,8 @@ class Observation:
         attendance = self._attendances.get(watch)
         if attendance:
             attendance.told(known)
+
+    def _unanswered(self, about: WatchId | None, unanswered: Unanswered) -> None:
+        those = self._attendances if about is None else self._attendances.keys() & {about}
+        for watch in those:
+            self._attendances[watch].failed(unanswered)

@@ -32,12 +32,14 @@ def refusal(
     """
     envelope = _envelope(body)
     words = [f"HTTP {status}", *(str(envelope[key]) for key in ("reason", "message") if envelope.get(key))]
-    if request := envelope.get("request_id") or request_id:
+    request = redaction.text(str(envelope.get("request_id") or request_id or ""))
+    if request:
         words.append(f"request {request}")
     return ConnectionRefused(
         _SETBACKS.get(status, Setback.TRANSIENT),
         redaction.text(", ".join(words))[:_MAX_MESSAGE],
         retry_after=_seconds(retry_after),
+        request_id=request[:_MAX_MESSAGE] or None,
     )
 
 

@@ -27,6 +27,7 @@ from recorder.core.media import SAMPLE_RATE, Codec, CodecChoice
 from recorder.core.packets import DiscardReason, Packets, Row, Run
 from recorder.core.reception import ReceptionCounters
 from recorder.core.segmenter import Identity, Segmenter, Silence
+from recorder.core.sightings import Sightings
 from recorder.core.stages import Stages
 from recorder.core.timeline import Audio, Gap, Placed, Timeline
 from storage.manifest import ClosedBy, GapReason, OpenedAfter, OpenedAfterReason, Reception
@@ -56,6 +57,7 @@ class RecordingSettings:
 class Recording:
     """One watch's audio, from `started` (monotonic seconds) on; `past` is what came before, if that is known.
 
+    `sightings` is what the platform says of it, for the manifests; None where it is not asked.
     Every method that takes `now` wants monotonic seconds that never decrease, and returns what must be done,
     in order. None of them raises for anything that came from the network.
     """
@@ -67,12 +69,14 @@ class Recording:
         numbers: Iterator[int],
         started: float,
         past: Past | None = None,
+        *,
+        sightings: Sightings | None = None,
     ) -> None:
         self._settings = settings
         self._unpack = UNPACK[identity.encapsulation]
         self._counters = ReceptionCounters()
         self._timeline = Timeline()
-        self._segmenter = Segmenter(identity, settings.segment, numbers, self._take_reception)
+        self._segmenter = Segmenter(identity, settings.segment, numbers, self._take_reception, sightings)
         self._connection: Stages | None = None
         self._connections = 0
         self._codec: Codec | None = None
@@ -192,10 +196,8 @@ class Recording:
 
     def next_deadline(self) -> float | None:
         """When `tick` should be called if nothing else happens before, monotonic seconds; None: never."""
-        if self._connection:
-            own = (self._connection.jitter_buffer.deadline, self._connection.decoder.deadline)
-        else:
-            own = (self._grid_deadline(), None)
+        stages = self._connection
+        own = (stages.jitter_buffer.deadline, stages.decoder.deadline) if stages else (self._grid_deadline(),)
         dues = [due for due in (*own, self._timeline.deadline) if due is not None]
         dues += [due for _, _, due in self._absences()]
         return min(dues, default=None)

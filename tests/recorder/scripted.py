@@ -101,5 +101,7 @@ class ScriptedPlatform:
         self.attempts.append(asyncio.get_running_loop().time())
         step = self._steps.pop(0) if len(self._steps) > 1 else self._steps[0]
         if isinstance(step, ConnectionRefused):
-            raise ConnectionRefused(step.setback, str(step), retry_after=step.retry_after)
+            raise ConnectionRefused(
+                step.setback, str(step), retry_after=step.retry_after, request_id=step.request_id
+            )
         return ScriptedConnection(step())

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 import anyio
 import pytest
 
-from recorder.connection import ConnectionRefused
+from recorder.connection import ConnectionRefused, Setback
 from recorder.core.life import MOST_PATIENCE
 from recorder.core.snapshot import Known, Snapshot, Unseen
 from recorder.spool import Spool
 from storage.manifest import ClosedBy, OpenedAfterReason
+from storage.presence import PlatformFacts
 from tests.recorder.scripted import Counter, Script, pcm, talk
 from tests.recorder.test_conference import WATCH, cut_at_once, manifests, nothing, playing, record, recorded
 
@@ -140,3 +141,47 @@ async def test_a_pause_between_attempts_ends_when_somebody_joins(spool: Spool) -
 
     late = min(at - BEGAN - 113 for at in platform.attempts if at >= BEGAN + 113)
     assert late < 3.5, "at once, or after the attempt that was under way"
+
+
+def platform_facts(spool: Spool) -> list[PlatformFacts]:
+    found = [segment.platform for segment in manifests(spool)]
+    return [facts for facts in found if facts]
+
+
+async def test_the_manifests_say_who_was_there_from_the_first_to_the_last_of_them(spool: Spool) -> None:
+    source = Counter()
+    named = replace(OCCUPIED, name="Board")
+    news = [(0.0, named), (10.0, replace(named, participants=("a", "b"))), (100.0, named), (142.0, OVER)]
+
+    await record(spool, [then_silence(source, 140)], 200, news=news)
+
+    segments, facts = manifests(spool), platform_facts(spool)
+    joined = [(each.at, each.joined) for one in facts for each in one.participants if each.joined]
+    left = [(each.at, each.left) for one in facts for each in one.participants if each.left]
+    assert len(segments) == len(facts) > 2, "in each of them"
+    assert {one.name for one in facts} == {"Board"}
+    assert [(one.participants_at_start, one.participants_at_end) for one in facts] == [(1, 2), (2, 2), (2, 0)]
+    assert [ids for _, ids in joined] == [("b",)]
+    assert [ids for _, ids in left] == [("b",), ("a",)]
+    assert (joined[0][0] - segments[0].started_at).total_seconds() == pytest.approx(10, abs=0.5)
+    assert (facts[0].status_at_start, facts[-1].status_at_end) == ("progressing", "terminated")
+
+
+async def test_the_manifest_has_the_platforms_request_ids_of_what_it_refused_before(spool: Spool) -> None:
+    source = Counter()
+    refused = ConnectionRefused(Setback.THROTTLED, "HTTP 429, request req_abc", request_id="req_abc")
+
+    await record(spool, [refused, playing(source, 100)], 100, news=[(0, OCCUPIED)])
+
+    first, second = platform_facts(spool)[:2]
+    assert [(each.request_id, each.setback) for each in first.failures] == [("req_abc", "throttled")]
+    assert second.failures == (), "they stand once"
+
+
+async def test_where_nobody_is_asked_the_manifest_says_nothing_of_a_platform(spool: Spool) -> None:
+    refused = ConnectionRefused(Setback.THROTTLED, "HTTP 429, request req_abc", request_id="req_abc")
+
+    await record(spool, [refused, playing(Counter(), 100)], 100)
+
+    for segment in spool.sealed():
+        assert b"platform" not in segment.manifest.read_bytes()

@@ -60,6 +60,7 @@ async def record(
     """
     platform = ScriptedPlatform(steps)
     clock = virtual_clock(step=lambda: step if platform.attempts[1:] else timedelta())
+    attendance = Attendance(clock, observed=bool(news))
     recording = Recording(
         Identity(
             WatchFacts(kind=WATCH.watch_id.kind, id=WATCH.watch_id.id), "rec-a", "0", WATCH.encapsulation
@@ -67,6 +68,7 @@ async def record(
         RecordingSettings(WATCH.codec, segment=60.0, gap_limit=60.0, idle_after=10.0),
         itertools.count(),
         clock.monotonic(),
+        sightings=attendance.sightings,
     )
     conference = Conference(
         WATCH,
@@ -80,7 +82,7 @@ async def record(
         on_sealed=lambda _: None,
         chance=random.Random(1).random,
         journal=journal,
-        attendance=(attendance := Attendance(clock, observed=bool(news))),
+        attendance=attendance,
     )
 
     for _, known in news[:1]:
