@@ -30,6 +30,7 @@ from recorder.offload import DiskThreads, Offload
 from recorder.overview import Overview
 from recorder.ports import Ports, open_ports
 from recorder.rate import Rate
+from recorder.registrar import Registrar
 from recorder.reporting import Reporting
 from recorder.reserve import Reserve, ReserveWatch
 from recorder.spool import Spool
@@ -85,6 +86,7 @@ class Daemon:
             else None
         )
         self._spool = Spool(settings.recording.spool, settings.recording.format, ports.clock.utc)
+        self._registrar = Registrar(ports.store, network=ports.network, chance=ports.chance)
         self._uploader = Uploader(
             self._spool,
             ports.store,
@@ -92,7 +94,7 @@ class Daemon:
             disk=ports.disk,
             network=ports.network,
             chance=ports.chance,
-            on_uploaded=self._hooks.uploaded,
+            on_uploaded=self._uploaded,
         )
         self._notifier = notifier or Notifier({})
         self._lifecycle = Lifecycle(self._notifier)
@@ -182,6 +184,7 @@ class Daemon:
             uploading.start_soon(self._sync_regularly)
             uploading.start_soon(self._room.run)
             uploading.start_soon(self._hooks.run)
+            uploading.start_soon(self._registrar.run)
             async with anyio.create_task_group() as watching:
                 if self._observation:
                     watching.start_soon(self._observation.run)
@@ -193,6 +196,7 @@ class Daemon:
             self._room.say_missed()
             uploading.start_soon(_then_cancel, hurried, uploading.cancel_scope)
             await self._drain(deadline)
+            await self._registrar.finish()
             await self._hooks.finish()
             uploading.cancel_scope.cancel()
         await self._ports.disk(self._spool.stop)
@@ -265,6 +269,10 @@ class Daemon:
     def _sealed(self, manifest: SegmentManifest) -> None:
         self._uploader.add(self._spool.segment(manifest))
         self._hooks.sealed(manifest)
+
+    def _uploaded(self, manifest: SegmentManifest) -> None:
+        self._registrar.uploaded(manifest)
+        self._hooks.uploaded(manifest)
 
     async def _recover(self) -> None:
         """Bring what the run before left behind into order, and say what was found."""

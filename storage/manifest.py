@@ -4,6 +4,7 @@ Version 1 of the schema, as JSON. Pure: knows no store and no file. Readers igno
 that a later recorder may say more; a manifest of another schema version is refused.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal, TypeVar
@@ -279,6 +280,11 @@ class SegmentManifest(SegmentFacts):
     ) -> "SegmentManifest":
         """Complete `facts` with what is known once the file is closed."""
         return cls(**dict(facts), audio=audio, levels=levels, previous=previous)
+
+
+def names_of(segments: Sequence[SegmentFacts]) -> tuple[str, ...]:
+    """What people called what was watched in these segments, those of the last segment first."""
+    return tuple(dict.fromkeys(name for segment in reversed(segments) for name in segment.names))
 
 
 def format_manifest(manifest: SegmentFacts) -> bytes:
