@@ -15,6 +15,7 @@ from storage.catalog import Catalog, Survey
 from storage.commands import options
 from storage.coverage import Coverage, cover, cover_by_day
 from storage.layout import SAMPLE_RATE, Problem
+from storage.lookup import is_pattern
 from storage.manifest import SegmentManifest, names_of
 from storage.names import WatchId, WatchKind
 from storage.report import instant, iso, length, present, printable, table
@@ -67,7 +68,7 @@ def list_recordings(
     region: options.Region = None,
     config: options.Config = None,
 ) -> None:
-    """List what was recorded, or the segments or days of one conference or call.
+    """List what was recorded, or the segments or days of one conference or call; by a pattern, all it fits.
 
     Coverage is the audio that was recorded, in percent of it and of all silence, from the first to the last
     audio, in which there may have been more: disconnected, crash, stopped, missing ... Time in which a
@@ -76,6 +77,7 @@ def list_recordings(
     \b
     recordings list
     recordings list 1ed12456 --from 2026-11-22T15:00 --to 2026-11-22T16:00
+    recordings list 'board*'
     recordings list 1ed12456 --by day --from 2026-11-01 --to 2026-12-01
     recordings list --json | jq .watches[].id
     """  # noqa: D301 -- click reads \b as "do not rewrap"
@@ -85,7 +87,13 @@ def list_recordings(
     if id_ is None:
         if by is not None:
             raise typer.BadParameter("--by is for one conference or call: say which")
-        _list_watches(opened, catalog, (start, end), kind, as_json=as_json)
+        watches = catalog.watches(kinds=[kind] if kind else WatchKind)
+        _list_watches(opened, catalog, watches, (start, end), as_json=as_json)
+        return
+    if by is None and is_pattern(id_):
+        _list_watches(
+            opened, catalog, options.find_watches(opened, catalog, id_, kind), (start, end), as_json=as_json
+        )
         return
     watch = options.find_watch(opened, catalog, id_, kind)
     survey = catalog.survey(watch, start, end)
@@ -105,12 +113,11 @@ def list_recordings(
 def _list_watches(
     store: ObjectStore,
     catalog: Catalog,
+    watches: Iterable[WatchId],
     between: tuple[datetime | None, datetime | None],
-    kind: WatchKind | None,
     *,
     as_json: bool,
 ) -> None:
-    watches = catalog.watches(kinds=[kind] if kind else WatchKind)
     summaries = [WatchSummary.of(watch, catalog.survey(watch, *between)) for watch in watches]
     summaries = [summary for summary in summaries if summary.segments or summary.problems]
     if as_json:

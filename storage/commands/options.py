@@ -24,6 +24,7 @@ from storage.store import ObjectStore
 FAILED = 1
 
 _ID = re.compile(r"[0-9a-f-]{4,36}")
+_TOO_SHORT = re.compile(r"[0-9a-f]{1,3}")
 _LENGTH_OF_ID = 36
 _CANDIDATES = 20
 """Of those that have one name, that are listed."""
@@ -128,8 +129,14 @@ def _named(store: ObjectStore, text: str, kinds: Sequence[WatchKind]) -> tuple[W
         found = lookup.find(store, text, kinds, scanned)
     if not found.watches:
         similar = "".join(f", {printable(name)}" for name in found.similar)
-        hint = f"; did you mean {similar.removeprefix(', ')}?" if similar else ""
-        fail(f"{store.url} has no recordings of {text}{hint or '; `recordings list` shows what there is'}")
+        hint = (
+            f"did you mean {similar.removeprefix(', ')}?"
+            if similar
+            else "`recordings list` shows what there is"
+        )
+        if _TOO_SHORT.fullmatch(text.lower()):
+            hint += " (an id is known by its first 4 digits)"
+        fail(f"{store.url} has no recordings of {text}; {hint}")
     return tuple(named.watch for named in found.watches)
 
 

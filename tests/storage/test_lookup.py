@@ -31,13 +31,13 @@ def record(
     name: str | None,
     of: WatchId = BOARD,
     *,
-    days: int = 0,
+    days: float = 0,
     platform: str | None = None,
     entered: bool = True,
 ) -> SegmentManifest:
     """A segment as a recorder leaves it; `entered` says whether its names are in the register, too."""
     samples = speech(80) * 0
-    segment = manifest(samples, NOON + timedelta(days=days), watch=of, number=days, name=name)
+    segment = manifest(samples, NOON + timedelta(days=days), watch=of, number=int(days * 24), name=name)
     if platform:
         segment = segment.model_copy(update={"platform": PlatformFacts(name=platform)})
     store_segment(store, samples, segment)
@@ -124,14 +124,8 @@ def test_among_ten_thousand_it_takes_two_listings_and_the_manifest_of_whom_it_fi
 def test_what_the_register_does_not_know_is_looked_for_in_the_newest_manifests_and_said() -> None:
     store, said = MemoryStore(), list[tuple[int, int]]()
     for number in range(20):
-        for day in range(3):
-            record(
-                store,
-                "board" if number == 7 and day == 2 else "old",
-                watch(number + 1),
-                days=day,
-                entered=False,
-            )
+        for days, name in ((0, "old"), (40, "older"), (40.5, "board" if number == 7 else "new")):
+            record(store, name, watch(number + 1), days=days, entered=False)
     record(store, "board", BOARD)
 
     find(store, "board", scanned=lambda total, done: said.append((total, done)))

@@ -53,6 +53,7 @@ def test_long_names_that_begin_alike_are_told_apart() -> None:
 
     assert one.key != other.key
     assert Entry.from_key(one.key).is_cut
+    assert max(len(part) for part in one.key.split("/")) <= 255
 
 
 @pytest.mark.parametrize("same", ["BOARD room", " board  room ", "\uff22oard\u00a0Room"])
