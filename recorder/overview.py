@@ -17,6 +17,7 @@ from recorder.core.media import SAMPLE_RATE
 from recorder.journal import Journal
 from recorder.lifecycle import Lifecycle
 from recorder.reserve import Reserve, ReserveWatch
+from recorder.roster import Roster
 from recorder.state import State
 from recorder.status import SpoolStatus, Status, Totals, UploadStatus, WatchStatus, headline
 from recorder.supervisor import Supervisor
@@ -37,6 +38,7 @@ class Overview:
 
     Attributes:
         supervisor: of the watches; None before the spool is in order.
+        roster: of what they are found by; None as long.
         survey: what was last found in the spool.
         surveyed_at: when, monotonic seconds.
         store_problem: why the store did not take what was sent to it to try it; "" if it did.
@@ -61,6 +63,7 @@ class Overview:
         self._room = room
         self._started = clock.utc()
         self.supervisor: Supervisor | None = None
+        self.roster: Roster | None = None
         self.survey = Survey()
         self.surveyed_at: float | None = None
         self.store_problem = ""

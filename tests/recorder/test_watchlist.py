@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from recorder.core.media import CodecChoice, Encapsulation
 from recorder.problems import ConfigurationError
 from recorder.shard import Shard
-from recorder.watchlist import Watch, WatchDefaults, WatchList, WatchListDiff, load_watchlist
+from recorder.watchlist import Watch, WatchList, WatchListDiff
+from recorder.watchlist_file import WatchDefaults, load_watchlist
 from storage.names import WatchId, WatchKind
 from tests.recorder.configurations import BOARD, CALL, WATCHLIST
 
