@@ -19,7 +19,7 @@ from recorder.lifecycle import Lifecycle
 from recorder.reserve import Reserve, ReserveWatch
 from recorder.roster import Roster
 from recorder.state import State
-from recorder.status import SpoolStatus, Status, Totals, UploadStatus, WatchStatus, headline
+from recorder.status import PatternStatus, SpoolStatus, Status, Totals, UploadStatus, WatchStatus, headline
 from recorder.supervisor import Supervisor
 from recorder.survey import Survey
 from recorder.tally import Tally
@@ -155,6 +155,10 @@ class Overview:
                 overdue=round(self._uploader.overdue, 1),
             ),
             standstills=self.standstills(),
+            patterns=tuple(
+                PatternStatus(pattern=str(pattern), conferences=count)
+                for pattern, count in (self.roster.counts if self.roster else ())
+            ),
         )
 
 
@@ -178,4 +182,5 @@ def _of(journal: Journal, now: float, utc_of: Callable[[float], datetime]) -> Wa
         codec=recording.codec.value if recording and recording.codec else None,
         jitter_ms=recording.jitter_ms if recording and heard else None,
         drift_ppm=recording.drift_ppm if recording else None,
+        discovered=watch.discovered,
     )

@@ -158,4 +158,4 @@ class Roster:
             held_back = self._repeats.admit((first, second), self._clock.monotonic())
             if held_back is not None:
                 facts = {logs.WATCH: str(watch), "first": first, "second": second}
-                _log.warning("a conference is named twice; the first counts", **facts)
+                _log.info("a conference is named twice; the first counts", **facts)
