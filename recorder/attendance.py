@@ -63,6 +63,10 @@ class Attendance:
         if self.sightings and failure.request_id:
             self.sightings.failed(failure.setback, failure.request_id, self._clock.monotonic())
 
+    def ring(self) -> None:
+        """Wake who waits for a change."""
+        self._bell.set()
+
     @property
     def course(self) -> Course:
         """What is to be done now."""
@@ -84,7 +88,7 @@ class Attendance:
         return words
 
     async def change(self, within: float | None = None) -> None:
-        """Wait for news, or so many seconds."""
+        """Wait for news, for `ring`, or so many seconds."""
         with anyio.move_on_after(within):
             await self._bell.wait()
         if self._bell.is_set():

@@ -124,7 +124,7 @@ def test_among_ten_thousand_it_takes_two_listings_and_the_manifest_of_whom_it_fi
 def test_what_the_register_does_not_know_is_looked_for_in_the_newest_manifests_and_said() -> None:
     store, said = MemoryStore(), list[tuple[int, int]]()
     for number in range(20):
-        for days, name in ((0, "old"), (40, "older"), (40.5, "board" if number == 7 else "new")):
+        for days, name in ((0, "old"), (40, "older"), (40.25, "board" if number == 7 else "new")):
             record(store, name, watch(number + 1), days=days, entered=False)
     record(store, "board", BOARD)
 
