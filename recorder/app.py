@@ -200,7 +200,7 @@ class Daemon:
             self._room.say_missed()
             uploading.start_soon(_then_cancel, hurried, uploading.cancel_scope)
             await self._drain(deadline)
-            await self._registrar.finish()
+            await self._registrar.finish(deadline)
             await self._hooks.finish()
             uploading.cancel_scope.cancel()
         await self._ports.disk(self._spool.stop)

@@ -70,9 +70,12 @@ class Registrar:
                 self._waiting[entry] = self._waiting.pop(entry)  # the others first
                 await anyio.sleep(backoff.delay(PACE, self._chance()))
 
-    async def finish(self) -> None:
-        """Have entered what waits, for a moment. What is left the next life enters, with a segment of it."""
-        with anyio.move_on_after(LAST_WORDS):
+    async def finish(self, deadline: float) -> None:
+        """Have entered what waits, for a moment, and not beyond the deadline (seconds of the loop's clock).
+
+        What is left the next life enters, with a segment of it.
+        """
+        with anyio.CancelScope(deadline=min(deadline, anyio.current_time() + LAST_WORDS)):
             while self._waiting:
                 self._emptied = anyio.Event()
                 await self._emptied.wait()

@@ -13,7 +13,7 @@ from recorder.core.snapshot import Known, Snapshot, Unseen
 from storage.names import WatchKind
 from storage.presence import LeftOut, PlatformFacts, PlatformFailure, Presence
 
-MOST_CHANGES: Final = 500
+MOST_CHANGES: Final = 200
 """Of who is there, listed for a segment. With `MOST_IDS`, some 200 kB of JSON at the very most."""
 MOST_IDS: Final = 2000
 """Ids of participants that are listed for a segment."""

@@ -23,6 +23,7 @@ from recorder.simulator import (
 from storage.directory import DirectoryStore
 from storage.lookup import find
 from storage.names import WatchId, WatchKind
+from storage.register import REGISTER, Entry
 from tests.daemon.process import Site, running
 from tests.daemon.test_observed import recorded
 
@@ -71,4 +72,5 @@ async def test_who_was_there_and_what_it_was_called_is_in_the_bucket(tmp_path: P
     assert (came, gone) == (ids, ids), "the platform's own ids, and nobody else's"
     assert any(change.count is None for one in said for change in one.participants), "in the outage"
     assert [failure for one in said for failure in one.failures if failure.request_id.startswith("req_")]
+    assert Entry("board of directors", BOARD).key in {item.key for item in store.list(REGISTER)}
     assert [named.watch for named in find(store, "board of directors").watches] == [BOARD]

@@ -139,15 +139,16 @@ async def test_a_name_gets_into_no_log(capsys: pytest.CaptureFixture[str]) -> No
     assert "jane" not in said.lower()
 
 
-async def test_a_stop_waits_for_it_a_moment_and_no_longer() -> None:
+@pytest.mark.parametrize(("deadline", "waits"), [(60.0, LAST_WORDS), (2.0, 2.0), (-1.0, 0.0)])
+async def test_a_stop_waits_for_it_a_moment_and_no_longer(deadline: float, waits: float) -> None:
     store = MemoryStore()
     async with entering(store) as registrar:
         registrar.uploaded(segment("board"))
-        await registrar.finish()
+        await registrar.finish(anyio.current_time() + 60)
         assert len(entries(store)) == 1
 
     async with entering(store, Hung()) as registrar:
         registrar.uploaded(segment("sales"))
         began = anyio.current_time()
-        await registrar.finish()
-        assert anyio.current_time() - began == pytest.approx(LAST_WORDS, abs=0.1)
+        await registrar.finish(began + deadline)
+        assert anyio.current_time() - began == pytest.approx(waits, abs=0.1)
