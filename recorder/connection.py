@@ -56,12 +56,16 @@ class NotGranted(Exception):
     Attributes:
         setback: what to do about it.
         retry_after: seconds that the platform asks to wait, None if it does not say.
+        remedy: what a person can do about it, in words; "" where nothing special is known.
     """
 
-    def __init__(self, setback: Setback, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self, setback: Setback, message: str, *, retry_after: float | None = None, remedy: str = ""
+    ) -> None:
         super().__init__(message)
         self.setback = setback
         self.retry_after = retry_after
+        self.remedy = remedy
 
 
 class ConnectionRefused(NotGranted):

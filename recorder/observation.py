@@ -15,6 +15,7 @@ from recorder.announcement import Announcer
 from recorder.attendance import Attendance
 from recorder.clock import Clock
 from recorder.core.backoff import Backoff, Pace
+from recorder.core.life import Patience
 from recorder.core.snapshot import Known, Unseen
 from recorder.observer import Observer
 from recorder.platform import Platform
@@ -34,17 +35,19 @@ class Observation:
         announcer: Announcer,
         *,
         clock: Clock,
+        patience: Patience | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._platform = platform
         self._clock = clock
+        self._patience = patience
         self._chance = chance
         self._attendances: dict[WatchId, Attendance] = {}
         self._observer = Observer(platform, announcer, self._tell, clock=clock, chance=chance)
 
     def attend(self, watch: WatchId) -> Attendance:
         """What is known of a watch from now on."""
-        attendance = self._attendances[watch] = Attendance(self._clock, observed=True)
+        attendance = self._attendances[watch] = Attendance(self._clock, patience=self._patience)
         self._observer.watch(watch)
         return attendance
 

@@ -108,7 +108,7 @@ def test_a_stream_that_hears_nobody_though_somebody_is_there_is_opened_anew_ever
 
     assert reopened[:6] == [20, 40, 80, 160, 320, 600]
     assert set(reopened[6:]) == {MOST_PATIENCE}
-    assert one.reopened == len(reopened)
+    assert one.fruitless == len(reopened)
 
 
 def test_silence_counts_from_when_somebody_came_and_from_the_last_audio() -> None:
