@@ -170,6 +170,8 @@ class Daemon:
         """Take over what can be of settings that have changed; see `adopting`."""
         self._settings = settings
         self._rate.change(settings.connect_rate)
+        if self._observation:
+            self._observation.change(Patience(settings.voipbin.no_audio_after))
         self._room.change(settings.recording.min_free, settings.recording.when_full)
 
     async def live(

@@ -57,6 +57,12 @@ class Observation:
             del self._attendances[watch]
             self._observer.leave(watch)
 
+    def change(self, patience: Patience) -> None:
+        """Be as patient from now on, with all of them."""
+        self._patience = patience
+        for attendance in self._attendances.values():
+            attendance.life.patience = patience
+
     async def run(self) -> None:
         """Observe until cancelled."""
         backoff = Backoff()

@@ -61,12 +61,13 @@ class Life:
     """Of one watch, whoever may be asked about it. Begins without any knowledge.
 
     Attributes:
+        patience: with a stream that brings nothing.
         known: what is known at present.
         fruitless: streams in a row that brought nothing though people were there, and were opened anew.
     """
 
     def __init__(self, patience: Patience | None = None) -> None:
-        self._patience = patience or Patience()
+        self.patience = patience or Patience()
         self.known: Known = Unseen.UNKNOWN
         self.fruitless = 0
         self._seen = False  # whether it was ever shown, or heard
@@ -185,5 +186,5 @@ class Life:
         silent_since = max(self._connected_at, self._occupied_since)
         if self._heard_at is not None:
             silent_since = max(silent_since, self._heard_at)
-        doubled = self._patience.no_audio_after * (1 << min(self.fruitless, _MOST_DOUBLINGS))
-        return silent_since + min(doubled, max(MOST_PATIENCE, self._patience.no_audio_after))
+        doubled = self.patience.no_audio_after * (1 << min(self.fruitless, _MOST_DOUBLINGS))
+        return silent_since + min(doubled, max(MOST_PATIENCE, self.patience.no_audio_after))
