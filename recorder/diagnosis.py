@@ -17,16 +17,19 @@ MANY_CUT: Final = 5
 HOPELESS: Final = 2
 """Streams that brought nothing after which another one will not either."""
 
+POD_IP: Final = (
+    "on a platform of your own, set POD_IP of api-manager to an address that Asterisk can reach, and start it"
+    " again"
+)
+TOO_WEAK: Final = "its role is too weak: it takes CustomerAdmin or CustomerManager"
+
 _UNAUTHORIZED: Final = 401
 _WORDS: Final[Mapping[str, str]] = {
     "AUTHENTICATION_REQUIRED": "no credential has arrived: see whether a proxy on the way takes it out",
     "DIRECT_ACCESS_NOT_SUPPORTED": (
         "this is a direct token, which no stream is open to: use a login's, or an access key"
     ),
-    "PERMISSION_DENIED": (
-        "its role is too weak (it takes CustomerAdmin or CustomerManager), or the id is another customer's;"
-        " conference-recorder doctor says which"
-    ),
+    "PERMISSION_DENIED": f"{TOO_WEAK}, or the id is another customer's: conference-recorder doctor says it",
     "ROUTE_NOT_FOUND": "correct voipbin.url: it is that of the API, and ends in /v1.0",
     "CONFERENCE_NOT_FOUND": "correct its id in the watch list, unless it is yet to come",
     "CALL_NOT_FOUND": "correct its id in the watch list, unless it is yet to come",
@@ -146,6 +149,5 @@ def of_platform(watches: Iterable[Listened]) -> str:
         return ""
     return (
         f"the platform accepts streams and ends all of them at once ({sum(cut)} of {len(cut)} watches in"
-        " which people are), and none has brought audio: on a platform of your own, set POD_IP of api-manager"
-        " to an address that Asterisk can reach, and start it again"
+        f" which people are), and none has brought audio: {POD_IP}"
     )
