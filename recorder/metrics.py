@@ -77,11 +77,12 @@ class _Scrape(Collector):
         yield _counters("lost_seconds", what, "reason", lost)
         yield _counter("gaps", "Times that silence was put in.", tally.gaps)
         reconnects = dict.fromkeys(RECONNECTS, 0) | tally.reconnects
-        what = (
-            "Streams that were lost, or silent though people were there, and attempts that came to nothing."
-        )
+        what = "Streams that were lost or brought nothing, and attempts in vain."
         yield _counters("reconnects", what, "reason", reconnects)
         yield _counter("sealed_segments", "Segments that were finished.", tally.sealed)
+        patterns = {each.pattern: each.conferences for each in self._status.patterns}
+        what = "Conferences that the platform has now, by the pattern of the watch list that names them."
+        yield _gauges("pattern_conferences", what, "pattern", patterns)
         what = "Whether the platform seems to end every stream before it brings audio."
         yield _gauge("platform_trouble", what, int(bool(self._status.trouble)))
         what = "Parts that do not get on though they should; systemd restarts a daemon that has any."
