@@ -19,7 +19,7 @@ from recorder.core.snapshot import Known, Snapshot, Unseen
 from recorder.doctor.finding import Finding, failed, ok, skipped, warning
 from recorder.platform import Platform, Unanswered
 from recorder.rate import Rate
-from recorder.watchlist import Watch
+from recorder.watchlist import Watch, WatchList
 from recorder.websocket import WebSocketConnector
 from storage.names import WatchId, WatchKind
 
@@ -44,20 +44,21 @@ _DENIED: Final = "PERMISSION_DENIED"
 
 async def examine_watches(settings: Settings) -> list[Finding]:
     """Ask what is known of the watches, if the daemon would, and listen to one in which people are."""
-    watches = tuple(settings.watches)
-    if not watches:
+    if settings.nothing_watched:
         return [warning(WATCH, settings.nothing_watched, "write into the watch list what is to be recorded")]
-    inquiry = _Inquiry()
+    inquiry, watches = _Inquiry(), tuple(settings.watches)
     if settings.voipbin.observe:
         platform = RestPlatform(
             settings.voipbin, settings.credential, rate=Rate(settings.connect_rate), clock=Clock()
         )
         try:
-            await inquiry.ask(platform, watches)
+            watches = await inquiry.ask(platform, settings.watches)
         finally:
             await platform.close()
     else:
         inquiry.findings += [skipped(check, "voipbin.observe is false") for check in (API, WATCHES)]
+    if not watches:
+        return [*inquiry.findings, skipped(WATCH, "there is none at the moment")]
     which = next((watch for watch in watches if inquiry.people_in(watch.watch_id)), watches[0])
     return [*inquiry.findings, await _listen(settings, which, inquiry.people_in(which.watch_id))]
 
@@ -73,15 +74,16 @@ class _Inquiry:
         """How many are known to be there."""
         return _people(self._known.get(watch, Unseen.UNKNOWN))
 
-    async def ask(self, platform: Platform, watches: tuple[Watch, ...]) -> None:
-        """Ask for the list of conferences, and for some watches that it does not have."""
+    async def ask(self, platform: Platform, watches: WatchList) -> tuple[Watch, ...]:
+        """Ask for the list of conferences, and for some that it does not have; return what is watched."""
         try:
             listed = {each.watch_id: each for each in await platform.conferences()}
         except Unanswered as unanswered:
             self.findings += [_no_list(unanswered), skipped(WATCHES, "the API gives no list of conferences")]
-            return
+            return tuple(watches)
         self.findings.append(ok(API, f"it answers, and lists {_many(len(listed), 'conference')} of ours"))
         self._known |= listed
+        found = (*watches, *_found(watches, listed))
         unlisted = [watch for watch in watches if watch.watch_id not in listed]
         for watch in unlisted[:MOST]:
             try:
@@ -89,8 +91,9 @@ class _Inquiry:
             except Unanswered as unanswered:
                 self.findings.append(_withheld(watch, unanswered))
         ours = next((each.customer for each in listed.values() if each.customer), "")
-        self.findings += _odd(watches, self._known, ours)
-        self.findings.append(self._summary(watches, len(unlisted[MOST:])))
+        self.findings += _odd(found, self._known, ours)
+        self.findings.append(self._summary(found, len(unlisted[MOST:])))
+        return found
 
     def _summary(self, watches: tuple[Watch, ...], unasked: int) -> Finding:
         found = [(watch, self._known.get(watch.watch_id)) for watch in watches]
@@ -102,6 +105,15 @@ class _Inquiry:
         not_asked = [f"{unasked} were not asked for"] if unasked else []
         said = f"{len(going_on)} of {len(watches)} are there"
         return ok(WATCHES, "; ".join([said, *words, *more, *not_asked]))
+
+
+def _found(watches: WatchList, listed: Mapping[WatchId, Snapshot]) -> Iterator[Watch]:
+    """What the patterns name, and no entry does."""
+    entries = {watch.watch_id for watch in watches}
+    for conference in listed.values():
+        pattern = next((each for each in watches.patterns if each.matches(conference)), None)
+        if pattern and conference.watch_id not in entries and not conference.over:
+            yield pattern.watch(conference)
 
 
 def _odd(watches: tuple[Watch, ...], found: Mapping[WatchId, Known], ours: str) -> Iterator[Finding]:

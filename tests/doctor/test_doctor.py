@@ -379,6 +379,16 @@ async def test_what_is_over_is_told(site: Site, platform: Platform) -> None:
     assert "it is over (terminated) -> take it out of the watch list" in report.doubtful["watches"]
 
 
+async def test_what_patterns_find_is_looked_at(site: Site) -> None:
+    (site.folder / "watchlist.toml").write_text('[[discover]]\nname = "*"\nencapsulation = "sln"\n')
+
+    report = await doctor(site)
+
+    said = {f["check"]: f["said"] for f in report.findings}
+    assert said["watches"].startswith("1 of 1 are there; ")
+    assert said["one watch"].endswith(": 2 participants, and audio comes")
+
+
 async def test_a_platform_that_is_not_asked_who_is_there_is_no_failure(site: Site) -> None:
     site = replace(site, voipbin={"observe": False})
     site.write(WATCHES)
