@@ -19,6 +19,7 @@ from recorder.attendance import Attendance
 from recorder.claim import SpoolInUse
 from recorder.conference import Conference
 from recorder.config import Settings
+from recorder.core.life import Patience
 from recorder.core.recording import Recording, RecordingSettings
 from recorder.core.segmenter import Identity
 from recorder.hooks.hooks import Hooks
@@ -82,7 +83,12 @@ class Daemon:
         self._rate = Rate(settings.connect_rate)
         self._hooks = ports.hooks or Hooks((), ports.clock)
         self._observation = (
-            Observation(*ports.observatory(self._rate), clock=ports.clock, chance=ports.chance)
+            Observation(
+                *ports.observatory(self._rate),
+                clock=ports.clock,
+                patience=Patience(settings.voipbin.no_audio_after),
+                chance=ports.chance,
+            )
             if ports.observatory
             else None
         )
@@ -167,6 +173,8 @@ class Daemon:
         """Take over what can be of settings that have changed; see `adopting`."""
         self._settings = settings
         self._rate.change(settings.connect_rate)
+        if self._observation:
+            self._observation.change(Patience(settings.voipbin.no_audio_after))
         self._room.change(settings.recording.min_free, settings.recording.when_full)
 
     async def live(

@@ -15,6 +15,7 @@ from recorder.announcement import Announcer
 from recorder.attendance import Attendance
 from recorder.clock import Clock
 from recorder.core.backoff import Backoff, Pace
+from recorder.core.life import Patience
 from recorder.core.snapshot import Known, Unseen
 from recorder.observer import Finder, Observer
 from recorder.overheard import Overheard
@@ -35,10 +36,12 @@ class Observation:
         announcer: Announcer,
         *,
         clock: Clock,
+        patience: Patience | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._platform = platform
         self._clock = clock
+        self._patience = patience
         self._chance = chance
         self._attendances: dict[WatchId, Attendance] = {}
         overheard = Overheard(platform, self._unanswered)
@@ -50,7 +53,7 @@ class Observation:
 
     def attend(self, watch: WatchId) -> Attendance:
         """What is known of a watch from now on."""
-        attendance = self._attendances[watch] = Attendance(self._clock, observed=True)
+        attendance = self._attendances[watch] = Attendance(self._clock, patience=self._patience)
         self._observer.watch(watch)
         return attendance
 
@@ -59,6 +62,12 @@ class Observation:
         if self._attendances.get(watch) is attendance:
             del self._attendances[watch]
             self._observer.leave(watch)
+
+    def change(self, patience: Patience) -> None:
+        """Be as patient from now on, with all of them."""
+        self._patience = patience
+        for attendance in self._attendances.values():
+            attendance.life.patience = patience
 
     async def run(self) -> None:
         """Observe until cancelled."""

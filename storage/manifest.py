@@ -59,7 +59,8 @@ class ClosedBy(StrEnum):
     GRID = "grid"
     """The next instant of the UTC grid."""
     IDLE = "idle"
-    """No audio for `idle_after`."""
+    """No audio for `idle_after`; or the platform says that nobody is there any more, or that it is over. The
+    last has no word of its own, for readers of before would refuse the manifest."""
     DISCONNECTED = "disconnected"
     """No connection for `gap_limit`."""
     STOPPED = "stopped"

@@ -13,6 +13,7 @@ What passes between two segments of one recording is silence in a segment; what 
 `opened_after` in the manifest of the segment that ends it.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,9 @@ class Recording:
     `sightings` is what the platform says of it, for the manifests; None where it is not asked.
     Every method that takes `now` wants monotonic seconds that never decrease, and returns what must be done,
     in order. None of them raises for anything that came from the network.
+
+    Attributes:
+        codec: what the stream carried when last heard, None before it was known.
     """
 
     def __init__(
@@ -79,7 +83,7 @@ class Recording:
         self._segmenter = Segmenter(identity, settings.segment, numbers, self._take_reception, sightings)
         self._connection: Stages | None = None
         self._connections = 0
-        self._codec: Codec | None = None
+        self.codec: Codec | None = None
         self._heard_at = started  # when audio last arrived, or a connection began that may bring some
         self._audio_at: float | None = None  # when it last arrived over a connection that is gone
         self._disconnected_at: float | None = started  # first loss of the connection since audio was heard
@@ -92,7 +96,7 @@ class Recording:
 
     def connected(self, now: float, utc: datetime) -> list[Event]:
         """A connection stands. It proves nothing about audio."""
-        self._connection = Stages(self._settings.codec, self._counters, self._codec)
+        self._connection = Stages(self._settings.codec, self._counters, self.codec)
         self._timeline.connected(now, utc)
         self._connections += 1
         self._counters.reconnects += self._connections > 1
@@ -148,10 +152,15 @@ class Recording:
             self._disconnected_at = now
         return events
 
-    def vacated(self, now: float) -> list[Event]:
-        """Nobody is there, as is known for certain: the segment ends, and what follows is no loss."""
+    def vacated(self, now: float, missed_until: float = -math.inf) -> list[Event]:
+        """Nobody is there, as is known for certain: the segment ends, and what follows is no loss.
+
+        Somebody was until `missed_until`, as far as is known: what has had no connection until then is a gap.
+        """
         events = self.disconnected(now)
         if self._absent is None:
+            missed = missed_until > (self._disconnected_at or math.inf)
+            events += self._fill(self._timeline.samples_until(missed_until) if missed else 0)
             events += self._segmenter.close(ClosedBy.IDLE)
             self._absent = OpenedAfterReason.IDLE
         if self._disconnect_began is not None:
@@ -162,9 +171,7 @@ class Recording:
     def awaited(self, now: float) -> None:
         """From now on somebody may be there again: what a connection would bring is missed without one."""
         if self._connection is None and self._disconnect_began is None:
-            self._disconnect_began = now
-            if self._disconnected_at is None:
-                self._disconnected_at = now
+            self._disconnect_began = self._disconnected_at = now
 
     def tick(self, now: float) -> list[Event]:
         """Do what is due by now. To be called at `next_deadline`; calling it at other times does no harm."""
@@ -181,13 +188,8 @@ class Recording:
                 self._absent = reason
                 break
         else:
-            grid = self._grid_deadline()
-            if grid is not None and now >= grid:
-                room = self._segmenter.room or 0
-                gaps = self._by_cause(self._timeline.fill(room, GapReason.DISCONNECTED))
-                away = sum(gap.samples for gap in gaps if gap.reason is GapReason.DISCONNECTED)
-                self._disconnected_for -= away / SAMPLE_RATE  # these are in the ledger
-                events += self._write(gaps)
+            if now >= (self._grid_deadline() or math.inf):
+                events += self._fill(self._segmenter.room or 0)
         return events
 
     def finish(self, now: float) -> list[Event]:
@@ -201,11 +203,6 @@ class Recording:
         dues = [due for due in (*own, self._timeline.deadline) if due is not None]
         dues += [due for _, _, due in self._absences()]
         return min(dues, default=None)
-
-    @property
-    def codec(self) -> Codec | None:
-        """What the stream carried when last heard, None before it was known."""
-        return self._codec
 
     @property
     def hears(self) -> bool:
@@ -255,7 +252,7 @@ class Recording:
         if codec is None or connection.codec_said:
             return []
         connection.codec_said = True
-        self._codec = codec
+        self.codec = codec
         changed = self._segmenter.codec not in (None, codec)
         closed = self._segmenter.close(ClosedBy.CODEC) if changed else ()
         return [*closed, CodecDetected(codec)]
@@ -270,6 +267,13 @@ class Recording:
                     events += self._write_one(part)
         return events
 
+    def _fill(self, samples: int) -> list[Event]:
+        """Write silence for what had no connection."""
+        gaps = self._by_cause(self._timeline.fill(samples, GapReason.DISCONNECTED)) if samples else []
+        away = sum(gap.samples for gap in gaps if gap.reason is GapReason.DISCONNECTED)
+        self._disconnected_for -= away / SAMPLE_RATE  # these are in the ledger
+        return self._write(gaps)
+
     def _by_cause(self, gap: Gap) -> list[Gap]:
         """Tell the silence of a connection that stood from that of one that was gone."""
         if self._disconnected_at is None:
@@ -277,14 +281,14 @@ class Recording:
         return absence.by_cause(gap, self._disconnected_at - self._timeline.time_of(gap.position))
 
     def _write_one(self, item: Placed) -> Iterator[Event]:
-        assert self._codec is not None  # noqa: S101  nothing is placed that was not decoded
+        assert self.codec is not None  # noqa: S101  nothing is placed that was not decoded
         at = partial(self._timeline.utc_of, item.position)
         if isinstance(item, Gap):
-            return self._segmenter.write(Silence(item.samples, item.reason), at, self._codec, None)
+            return self._segmenter.write(Silence(item.samples, item.reason), at, self.codec, None)
         opened_after = self._opened_after(item)
         self._disconnected_at = None
         self._disconnected_for = 0.0
-        return self._segmenter.write(item.pcm, at, self._codec, opened_after)
+        return self._segmenter.write(item.pcm, at, self.codec, opened_after)
 
     def _opened_after(self, audio: Audio) -> OpenedAfter | None:
         """Account for the absence that `audio` ends, if it ends one."""

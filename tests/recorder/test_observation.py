@@ -41,7 +41,7 @@ async def observed(platform: MemoryPlatform) -> tuple[Attendance, Attendance]:
 
 
 def request_ids(attendance: Attendance) -> set[str]:
-    facts = attendance.sightings and attendance.sightings.facts()
+    facts = attendance.sightings.facts()
     return {failure.request_id for failure in facts.failures} if facts else set()
 
 
