@@ -7,7 +7,6 @@ import pytest
 
 from recorder.core.media import Encapsulation
 from recorder.simulator import (
-    Away,
     Deleted,
     Happening,
     Joined,
@@ -34,10 +33,8 @@ DAY: list[Happening] = [
     Joined(1.0, BOARD),
     Joined(3.0, BOARD),
     Renamed(4.0, BOARD, "Board of Directors"),
-    Away(5.0, Refuse(503), seconds=1.0, events=False),
-    Joined(5.5, BOARD),  # as an event hints, and nobody can be asked
-    Left(12.0, BOARD),
-    Deleted(13.0, BOARD),
+    Left(6.0, BOARD),
+    Deleted(8.0, BOARD),
 ]
 
 
@@ -48,7 +45,10 @@ async def test_who_was_there_and_what_it_was_called_is_in_the_bucket(tmp_path: P
     async with simulate(platform) as server:
         site = Site(tmp_path, server.url, (tmp_path / "bucket").as_uri(), voipbin={"observe": True})
         site.write([(BOARD, Encapsulation.RTP)])
+        platform.api_trouble = Refuse(503)
         async with running(site) as daemon:
+            await daemon.said_of("the platform does not say what becomes of conferences", 1)
+            platform.api_trouble = None
             await daemon.said_of("listening to events", 1)
             await live_through(DAY, server)
             with anyio.fail_after(10):
@@ -64,13 +64,13 @@ async def test_who_was_there_and_what_it_was_called_is_in_the_bucket(tmp_path: P
     assert (said[-1].name, said[-1].type) == ("Board of Directors", "conference")
     assert said[0].status_at_start == "progressing"
     assert said[-1].status_at_end in ("terminating", "terminated")
-    assert max(each.participants_most or 0 for each in said) == 3
+    assert max(each.participants_most or 0 for each in said) == 2
     assert said[-1].participants_at_end == 0
     ids = {stay.participant for stay in conference.stays}
     came = {each for one in said for change in one.participants for each in (*change.present, *change.joined)}
     gone = {each for one in said for change in one.participants for each in change.left}
     assert (came, gone) == (ids, ids), "the platform's own ids, and nobody else's"
-    assert any(change.count is None for one in said for change in one.participants), "in the outage"
-    assert [failure for one in said for failure in one.failures if failure.request_id.startswith("req_")]
+    assert said[0].failures, "before there was anything to record"
+    assert all(failure.request_id.startswith("req_") for failure in said[0].failures)
     assert Entry("board of directors", BOARD).key in {item.key for item in store.list(REGISTER)}
     assert [named.watch for named in find(store, "board of directors").watches] == [BOARD]
