@@ -133,7 +133,8 @@ def _exactly(
 ) -> tuple[Named, ...]:
     if not wanted:
         return ()
-    so = {key: entry for key, entry in entries.items() if key == Entry(wanted, entry.watch).key}
+    beginning = prefix(wanted)
+    so = {key: entry for key, entry in entries.items() if key.startswith(beginning)}
     return _confirmed(store, so, lambda folded: folded == wanted, scan)
 
 
