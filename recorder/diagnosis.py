@@ -134,20 +134,20 @@ class Listened(NamedTuple):
 
     Attributes:
         cut_short: in a row, accepted and ended at once without audio, though people were there.
-        heard: whether any ever brought audio.
+        hears: whether the one that stands has brought audio.
     """
 
     cut_short: int
-    heard: bool
+    hears: bool
 
 
 def of_platform(watches: Iterable[Listened]) -> str:
     """What is wrong with the platform as a whole; "" where nothing is known to be."""
     found = tuple(watches)
     cut = [each.cut_short for each in found if each.cut_short]
-    if sum(cut) < MANY_CUT or any(each.heard for each in found):
+    if sum(cut) < MANY_CUT or any(each.hears for each in found):
         return ""
     return (
         f"the platform accepts streams and ends all of them at once ({sum(cut)} of {len(cut)} watches in"
-        f" which people are), and none has brought audio: {POD_IP}"
+        f" which people are), and none brings audio: {POD_IP}"
     )

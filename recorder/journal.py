@@ -85,7 +85,7 @@ class Journal:
     def look(self) -> Condition:
         """Derive the state anew, and say so if it is another."""
         now, recording, before = self._clock.monotonic(), self.recording, self.condition
-        if recording and recording.hears:
+        if recording and self.hears:
             self._facts.heard_at = recording.heard_at
         self._look_at_writes(now)
         self._look_around()
@@ -184,6 +184,7 @@ class Journal:
 
     def ended(self, how: str) -> None:
         """It is over: no stream is opened, and none is missed."""
+        self.cut_short = 0
         self._facts.setback, self._facts.missed, self._facts.connected_at = None, False, None
         self._facts.ended = how
         self.look()
@@ -191,6 +192,7 @@ class Journal:
     def refused(self, refused: ConnectionRefused, *, missed: bool) -> None:
         """No connection came about; `missed` says that there is audio, as far as is known."""
         setback, reason = refused.setback, str(refused)
+        self.cut_short = 0 if setback is Setback.NOT_LIVE else self.cut_short
         self.step_since = None
         self._set_back(setback, reason, setback.name.lower(), missed=missed, remedy=refused.remedy)
         say = {Setback.NOT_LIVE: self._log.info, Setback.REFUSED: self._log.error}
@@ -235,6 +237,11 @@ class Journal:
         """The disk was given so many samples. It is done when `writing` is, and `written` may come later."""
         self._handed = samples
         self._writing = self._clock.monotonic(), writing
+
+    @property
+    def hears(self) -> bool:
+        """Whether the stream that stands has brought audio."""
+        return self.recording is not None and self.recording.hears
 
     @property
     def writing_since(self) -> float | None:

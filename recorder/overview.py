@@ -93,7 +93,7 @@ class Overview:
     @property
     def trouble(self) -> str:
         """What seems to be wrong with the platform as a whole; "" for nothing."""
-        return of_platform(Listened(journal.cut_short, journal.heard) for journal in self.journals)
+        return of_platform(Listened(journal.cut_short, journal.hears) for journal in self.journals)
 
     def spool(self) -> SpoolStatus:
         """What waits on this machine."""

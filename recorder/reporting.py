@@ -125,7 +125,7 @@ class Reporting:
         if trouble and not self._troubled:
             _log.error("no stream brings audio", **{logs.REASON: trouble})
         elif self._troubled and not trouble:
-            _log.info("streams bring audio again")
+            _log.info("it is not so any more that no stream brings audio")
         self._troubled = bool(trouble)
 
     def _tell_manager(self) -> None:

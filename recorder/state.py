@@ -110,7 +110,7 @@ def condition(facts: Facts, now: float, idle_after: float) -> Condition:
         return _without_a_connection(facts)
     if facts.heard_at is None and now - facts.connected_at < max(idle_after, NOT_LIVE_WITHIN):
         before = _without_a_connection(facts)
-        return Condition(State.CONNECTING) if before.state is State.BLOCKED else before
+        return Condition(State.CONNECTING) if before.state in (State.BLOCKED, State.ENDED) else before
     return _with_a_stream(facts, now, now - idle_after)
 
 

@@ -174,6 +174,16 @@ async def test_a_stream_that_hears_nobody_is_opened_anew_and_not_for_ever_as_oft
     assert len(hopeless.attempts) < 18
 
 
+async def test_what_is_silent_is_hung_up_the_moment_that_it_is_over_and_not_looked_at_before(
+    spool: Spool,
+) -> None:
+    platform = await record(spool, [nothing], 1100, news=[(0, OCCUPIED), (1, EMPTY), (1001, DELETED)])
+
+    (connection,) = platform.connections
+    assert connection.closed_at == pytest.approx(BEGAN + 1001, abs=0.01)
+    assert connection.asked < 10
+
+
 async def test_a_stream_stands_while_everybody_has_left_and_hears_who_comes_back(spool: Spool) -> None:
     source = Counter()
 

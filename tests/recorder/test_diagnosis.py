@@ -167,11 +167,11 @@ def test_people_who_are_not_heard_are_explained(people: int, streams: int, heard
     ("watches", "is_trouble"),
     [
         ([], False),
-        ([Listened(0, heard=False)] * 100, False),
-        ([Listened(MANY_CUT - 1, heard=False)], False),
-        ([Listened(1, heard=False)] * MANY_CUT, True),
-        ([Listened(MANY_CUT, heard=False), Listened(0, heard=False)], True),
-        ([Listened(MANY_CUT, heard=False), Listened(0, heard=True)], False),
+        ([Listened(0, hears=False)] * 100, False),
+        ([Listened(MANY_CUT - 1, hears=False)], False),
+        ([Listened(1, hears=False)] * MANY_CUT, True),
+        ([Listened(MANY_CUT, hears=False), Listened(0, hears=False)], True),
+        ([Listened(MANY_CUT, hears=False), Listened(0, hears=True)], False),
     ],
 )
 def test_a_platform_that_ends_every_stream_is_told_once_for_all(
