@@ -21,8 +21,7 @@ from recorder.core.snapshot import Snapshot, read_snapshot
 from recorder.credential import Credential
 from recorder.platform import Unanswered
 from recorder.rate import Rate
-from recorder.redaction import Redaction
-from recorder.refusal import refusal
+from recorder.refusal import Answer, refusal
 from recorder.tls import tls_context
 from storage.names import WatchId, WatchKind
 
@@ -49,7 +48,7 @@ class RestPlatform:
     ) -> None:
         self._rate = rate
         self._clock = clock
-        self._redaction = Redaction(credential.secret)
+        self._credential = credential
         self._silent_until = 0.0  # monotonic seconds: what the platform asked for
         tls = tls_context(settings)
         self._client = httpx.AsyncClient(
@@ -139,18 +138,21 @@ class RestPlatform:
         """Raise what an answer other than 200 means."""
         if response.status_code == httpx.codes.OK:
             return
-        refused = refusal(
-            response.status_code,
-            response.headers.get("Retry-After"),
-            response.headers.get("X-Request-Id"),
-            body,
-            self._redaction,
-        )
+        headers = response.headers
+        answer = Answer(response.status_code, headers.get("Retry-After"), headers.get("X-Request-Id"), body)
+        refused = refusal(answer, self._credential, self._clock.utc())
         if refused.retry_after:
             self._silent_until = self._clock.monotonic() + refused.retry_after
         # Not found is no answer of the API here, but of something in its place.
-        setback = Setback.TRANSIENT if refused.setback is Setback.NOT_LIVE else refused.setback
-        raise Unanswered(setback, str(refused), retry_after=refused.retry_after)
+        found = response.status_code != httpx.codes.NOT_FOUND
+        setback = refused.setback if found else Setback.TRANSIENT
+        raise Unanswered(
+            setback,
+            str(refused),
+            retry_after=refused.retry_after,
+            remedy=refused.remedy,
+            request_id=refused.request_id,
+        )
 
 
 async def _body(response: httpx.Response) -> bytes:

@@ -16,6 +16,7 @@ import structlog
 from recorder import logs
 from recorder.announcement import Announcer, topics
 from recorder.clock import Clock
+from recorder.connection import Setback
 from recorder.core.backoff import Backoff
 from recorder.core.snapshot import Known, Snapshot, Unseen
 from recorder.hearing import PACES, Hearing
@@ -182,8 +183,18 @@ class Observer:
         return max(INFORMED_INTERVAL if informed else INTERVAL, requests / SHARE)
 
     async def _look_at(self, watch: WatchId) -> None:
-        """Ask for one, and tell of it."""
-        snapshot = await self._platform.get(watch)
+        """Ask for one, and tell of it.
+
+        Raises:
+            Unanswered: nobody can be asked. That this one is withheld is an answer: the list was given.
+        """
+        try:
+            snapshot = await self._platform.get(watch)
+        except Unanswered as unanswered:
+            if unanswered.setback is not Setback.REFUSED:
+                raise
+            self._withheld(watch, unanswered)
+            return
         if snapshot is None:
             self._shown.pop(watch, None)
         else:
@@ -191,6 +202,15 @@ class Observer:
         self._tell(watch, snapshot)
         if self.finder and watch.kind is WatchKind.CONFERENCE:
             self.finder.shown(watch, snapshot)
+
+    def _withheld(self, watch: WatchId, unanswered: Unanswered) -> None:
+        """Mostly it is another customer's. It is seldom asked for again; its stream is tried."""
+        self._heard_of[watch] = self._clock.monotonic()
+        self._over.add(watch)
+        if self._repeats.admit(watch, self._clock.monotonic()) is not None:
+            facts = {logs.WATCH: str(watch), logs.REASON: str(unanswered), "remedy": unanswered.remedy}
+            _log.warning("the platform does not say what becomes of this one", **facts)
+        self._news(watch, Unseen.UNKNOWN)
 
     @property
     def _searching(self) -> bool:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
+from recorder.connection import Setback
 from recorder.core.snapshot import Snapshot
 from recorder.offload import Arguments, Result
 from recorder.platform import Unanswered
@@ -28,6 +29,7 @@ class MemoryStore:
     Attributes:
         objects: everything stored, by key. A test may damage or remove an object here.
         failure: raised by every call while it is set; an outage, or a refusal.
+        withheld: what nobody may have though the rest is given: it is another customer's.
         failures: raised by every call for a key, by key.
         read: the keys that were opened, in order.
         held: the keys that are on hold.
@@ -121,6 +123,7 @@ class MemoryPlatform:
     def __init__(self, *known: Snapshot) -> None:
         self.known = {snapshot.watch_id: snapshot for snapshot in known}
         self.failure: Unanswered | None = None
+        self.withheld: set[WatchId] = set()
         self.asked = 0
 
     async def conferences(self) -> Sequence[Snapshot]:
@@ -134,6 +137,8 @@ class MemoryPlatform:
 
     async def get(self, watch_id: WatchId) -> Snapshot | None:
         await self._ask(1)
+        if watch_id in self.withheld:
+            raise Unanswered(Setback.REFUSED, "HTTP 403, PERMISSION_DENIED")
         return self.known.get(watch_id)
 
     async def close(self) -> None:

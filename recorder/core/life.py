@@ -11,6 +11,7 @@ the clock is the caller's.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -22,6 +23,10 @@ leave one that was deleted are heard until they have left."""
 MOST_PATIENCE: Final = 600.0
 """Seconds, at most, that a stream may be silent before it is opened anew: who is there may just say nothing,
 and then none ever helps."""
+
+GONE: Final = "the platform knows none of that id any more"
+BOTH: Final = 2
+"""Ends of a call, of which the platform names none."""
 
 _MOST_DOUBLINGS: Final = 16
 
@@ -56,21 +61,21 @@ class Life:
     """Of one watch, whoever may be asked about it. Begins without any knowledge.
 
     Attributes:
+        patience: with a stream that brings nothing.
         known: what is known at present.
-        reopened: how often a stream that heard nobody was to be opened anew.
+        fruitless: streams in a row that brought nothing though people were there, and were opened anew.
     """
 
     def __init__(self, patience: Patience | None = None) -> None:
-        self._patience = patience or Patience()
+        self.patience = patience or Patience()
         self.known: Known = Unseen.UNKNOWN
-        self.reopened = 0
+        self.fruitless = 0
         self._seen = False  # whether it was ever shown, or heard
-        self._over = False  # whether it was over when it was last shown
+        self._ending = ""  # how it had ended when it was last shown
         self._occupied_since: float | None = None
         self._participants: frozenset[str] = frozenset()
         self._connected_at: float | None = None
         self._heard_at: float | None = None
-        self._fruitless = 0  # streams in a row that were opened anew in vain
 
     # What it is told
 
@@ -78,7 +83,7 @@ class Life:
         """This is known now."""
         self.known = known
         if isinstance(known, Snapshot):
-            self._seen, self._over = True, known.over
+            self._seen, self._ending = True, known.ending
             if not known.occupied:
                 self._occupied_since = None
             elif self._occupied_since is None:
@@ -86,7 +91,7 @@ class Life:
             joined = frozenset(known.participants) - self._participants
             self._participants = frozenset(known.participants)
             if joined:
-                self._fruitless = 0  # who joins may be in a new bridge, which no stream before is in
+                self.fruitless = 0  # who joins may be in a new bridge, which no stream before is in
         else:
             self._occupied_since = None
 
@@ -96,7 +101,7 @@ class Life:
 
     def heard(self, at: float) -> None:
         """The stream brought audio."""
-        self._heard_at, self._seen, self._fruitless = at, True, 0
+        self._heard_at, self._seen, self.fruitless = at, True, 0
 
     def disconnected(self) -> None:
         """The stream is gone."""
@@ -104,17 +109,33 @@ class Life:
 
     def reopening(self) -> None:
         """The stream is hung up because `course` said to open it anew."""
-        self.reopened += 1
-        self._fruitless += 1
+        self.fruitless += 1
 
     # What it says
 
     @property
     def over(self) -> bool:
         """Whether it has ended, as far as was ever shown; what is not there any more has, too."""
+        return bool(self.ending)
+
+    @property
+    def ending(self) -> str:
+        """How it has ended, in words; "" while it has not."""
         if self.known is Unseen.ABSENT:
-            return self._seen
-        return self._over
+            return GONE if self._seen else ""
+        return self._ending
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it ended, by the platform's clock; None where it has not, or nobody says when."""
+        return self.known.ended_at if isinstance(self.known, Snapshot) else None
+
+    @property
+    def people(self) -> int:
+        """How many are known to be there. From two on the platform sends without a pause, even silence."""
+        if not self.owed or not isinstance(self.known, Snapshot):
+            return 0
+        return len(self.known.participants) or BOTH
 
     @property
     def owed(self) -> bool | None:
@@ -126,10 +147,18 @@ class Life:
             return self.known.occupied and not self.known.over
         return False if self.over or self.known is Unseen.ABSENT else None
 
+    def hears(self, now: float) -> bool:
+        """Whether the stream that stands brings audio: then nothing that is said can change its course."""
+        return (
+            self._connected_at is not None
+            and self._heard_at is not None
+            and now - self._heard_at < LAST_WORDS
+        )
+
     def course(self, now: float) -> Course:
         """What is to be done."""
         standing = self._connected_at is not None
-        if standing and self._heard_at is not None and now - self._heard_at < LAST_WORDS:
+        if self.hears(now):
             return Course.LISTEN
         if self.over:
             return Course.END
@@ -157,5 +186,5 @@ class Life:
         silent_since = max(self._connected_at, self._occupied_since)
         if self._heard_at is not None:
             silent_since = max(silent_since, self._heard_at)
-        doubled = self._patience.no_audio_after * (1 << min(self._fruitless, _MOST_DOUBLINGS))
-        return silent_since + min(doubled, max(MOST_PATIENCE, self._patience.no_audio_after))
+        doubled = self.patience.no_audio_after * (1 << min(self.fruitless, _MOST_DOUBLINGS))
+        return silent_since + min(doubled, max(MOST_PATIENCE, self.patience.no_audio_after))

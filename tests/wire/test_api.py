@@ -202,6 +202,7 @@ async def test_a_wrong_address_does_not_end_a_conference(reason: str | None) -> 
         error = await refusal(lambda: platform.get(BOARD))
 
     assert error.setback is Setback.TRANSIENT
+    assert "correct voipbin.url" in error.remedy or "see that voipbin.url" in error.remedy
 
 
 async def test_an_old_servers_word_for_everything_is_no_answer() -> None:
