@@ -76,7 +76,7 @@ def run(
     settings = _load(config)
     logs.configure_logging(Redaction(*settings.secrets, *store_secrets(os.environ)))
     log = structlog.get_logger("recorder")
-    if not settings.watches:
+    if settings.nothing_watched:
         log.info("nothing is watched: %s", settings.nothing_watched, **{logs.FILE: str(settings.watchlist)})
     try:
         from recorder import app as daemon  # noqa: PLC0415 - `check` and `--help` need none of it

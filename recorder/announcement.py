@@ -11,8 +11,8 @@ from typing import Final, Protocol
 from storage.names import WatchId, WatchKind
 
 MOST_TOPICS: Final = 50
-"""Conferences that are subscribed to one by one. Beyond, all of the customer's are: each event comes twice
-then, and those of others too."""
+"""Conferences, or calls, that are subscribed to one by one. Beyond, all of the customer's are: each event
+comes twice then, and those of others too."""
 
 
 class Announcements(Protocol):
@@ -47,19 +47,25 @@ class Announcer(Protocol):
         """
 
 
-def topics(customer: str, conferences: Collection[WatchId], *, all_of_them: bool = False) -> list[str]:
-    """What to subscribe to, so as to hear of these conferences of a customer, or of all."""
-    prefix = f"customer_id:{customer}:{WatchKind.CONFERENCE}"
-    if all_of_them or len(conferences) > MOST_TOPICS:
-        return [prefix]
-    return [f"{prefix}:{watch.id}" for watch in sorted(conferences)]
+def topics(customer: str, watches: Collection[WatchId], *, all_of_them: bool = False) -> list[str]:
+    """What to subscribe to, so as to hear of these watches; with `all_of_them` of any conference."""
+    found: list[str] = []
+    for kind in WatchKind:
+        prefix = f"customer_id:{customer}:{kind}"
+        own = sorted(watch.id for watch in watches if watch.kind is kind)
+        if len(own) > MOST_TOPICS or (all_of_them and kind is WatchKind.CONFERENCE):
+            found.append(prefix)
+        else:
+            found += [f"{prefix}:{each}" for each in own]
+    return found
 
 
 def read_event(text: str | bytes) -> WatchId | None:
     """The conference or call that an event is about; None if there is none.
 
     Since July 2026 an event is the bare resource, before it was wrapped, with its name as `type`. A bare
-    conference has a `type`, too, and may have `data` of its own: only its `id` tells.
+    conference has a `type`, too, and may have `data` of its own: only its `id` tells. Of bare ones,
+    calls have a direction and conferences have none.
     """
     try:
         event = json.loads(text)
@@ -67,8 +73,9 @@ def read_event(text: str | bytes) -> WatchId | None:
         return None
     if not isinstance(event, Mapping):
         return None
-    kind = WatchKind.CONFERENCE  # all that is subscribed to
-    if "id" not in event:
+    if "id" in event:
+        kind = WatchKind.CALL if "direction" in event else WatchKind.CONFERENCE
+    else:
         word, event = event.get("type"), event.get("data")
         if not isinstance(word, str) or not isinstance(event, Mapping):
             return None

@@ -32,6 +32,7 @@ from recorder.ports import Ports, open_ports
 from recorder.rate import Rate
 from recorder.reporting import Reporting
 from recorder.reserve import Reserve, ReserveWatch
+from recorder.roster import Roster
 from recorder.spool import Spool
 from recorder.steering import Steering
 from recorder.supervisor import Supervisor
@@ -168,7 +169,7 @@ class Daemon:
 
     async def live(
         self,
-        lead: Callable[[Supervisor, TaskGroup], Awaitable[None]],
+        lead: Callable[[Roster, TaskGroup], Awaitable[None]],
         hurried: Callable[[], Awaitable[None]] = anyio.sleep_forever,
     ) -> None:
         """Live: from recovery to the end of the drain.
@@ -183,11 +184,14 @@ class Daemon:
             uploading.start_soon(self._room.run)
             uploading.start_soon(self._hooks.run)
             async with anyio.create_task_group() as watching:
-                if self._observation:
-                    watching.start_soon(self._observation.run)
                 supervisor = Supervisor(watching, self._record, self._open_journal, self._ports.chance)
-                self._overview.supervisor = supervisor
-                await lead(supervisor, watching)
+                roster = self._open_roster(supervisor)
+                self._overview.supervisor, self._overview.roster = supervisor, roster
+                if self._observation:
+                    self._observation.find_for(roster)
+                    watching.start_soon(self._observation.run)
+                    watching.start_soon(roster.run)
+                await lead(roster, watching)
                 watching.cancel_scope.cancel()
                 deadline = anyio.current_time() + self._settings.recording.drain_timeout
             self._room.say_missed()
@@ -218,6 +222,16 @@ class Daemon:
                             "remedy": "see the kernel log; what is open is written anew when it is sealed",
                         },
                     )
+
+    def _open_roster(self, supervisor: Supervisor) -> Roster:
+        recording = self._settings.recording
+        return Roster(
+            supervisor,
+            clock=self._ports.clock,
+            disk=self._ports.disk,
+            folder=recording.spool,
+            shard=recording.shard,
+        )
 
     def _open_journal(self, watch: Watch) -> Journal:
         return Journal(watch, self._ports.clock, self._settings.recording.idle_after, self._hooks.blocked)

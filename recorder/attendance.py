@@ -43,6 +43,10 @@ class Attendance:
         if known != before:
             self._bell.set()
 
+    def ring(self) -> None:
+        """Wake who waits for a change."""
+        self._bell.set()
+
     @property
     def course(self) -> Course:
         """What is to be done now."""
@@ -64,7 +68,7 @@ class Attendance:
         return words
 
     async def change(self, within: float | None = None) -> None:
-        """Wait for news, or so many seconds."""
+        """Wait for news, for `ring`, or so many seconds."""
         with anyio.move_on_after(within):
             await self._bell.wait()
         if self._bell.is_set():

@@ -101,8 +101,7 @@ class Conference:
         """Stream after stream, for ever."""
         while True:
             await self._until_wanted()
-            await self._take_turn()
-            if self._attendance.unwanted:
+            if not await self._take_turn():
                 continue
             setback, at_least = await self._stream()
             delay = at_least + self._backoff.delay(PACES[setback], self._chance())
@@ -194,16 +193,27 @@ class Conference:
         self._journal.hung_up()
         await self._write()
 
-    async def _take_turn(self) -> None:
-        """Wait until this watch may connect. Those whose audio is being missed go before those who ask."""
-        turn = self._rate.ask(urgent=self._live)
+    async def _take_turn(self) -> bool:
+        """Wait until this watch may connect; False where it must not, or must not wait with those who ask.
+
+        Those whose audio is being missed go before them, and those where nobody is do not go at all.
+        """
+        urgent = self._missing
+        turn = self._rate.ask(urgent=urgent, ring=self._attendance.ring)
         try:
             while not turn.granted:
-                with anyio.move_on_after(self._due_in()):
-                    await turn.wait()
+                await self._attendance.change(self._due_in())
                 await self._fall_due()
+                if self._attendance.unwanted or (self._missing and not urgent):
+                    return False
+            return not self._attendance.unwanted
         finally:
             turn.grant()
+
+    @property
+    def _missing(self) -> bool:
+        """Whether there is audio now, as far as is known."""
+        return self._live or self._attendance.life.owed is True
 
     async def _pause_until(self, moment: float) -> None:
         owed = self._attendance.life.owed

@@ -48,7 +48,8 @@ from recorder.values import (
     choice,
     server_url,
 )
-from recorder.watchlist import WatchDefaults, WatchList, load_watchlist
+from recorder.watchlist import WatchList
+from recorder.watchlist_file import WatchDefaults, load_watchlist
 from storage.backends import can_hold
 from storage.names import MAX_RECORDER_LENGTH, AudioFormat, check_recorder
 
@@ -116,7 +117,7 @@ class VoipbinSettings(Table):
     read_interval: Annotated[Duration, between(0.02, 1)] = 0.5
     ca_file: CertificateFile | None = None
     auth: Annotated[AuthForm, choice(AuthForm)] = AuthForm.HEADER
-    observe: bool = False
+    observe: bool = True
 
     @field_validator("url")
     @classmethod
@@ -210,7 +211,9 @@ class Settings:
 
     @property
     def nothing_watched(self) -> str:
-        """Why an empty list of watches is empty."""
+        """Why nothing is to be recorded; "" where something is, or may be once the platform has it."""
+        if self.watches or self.watches.patterns:
+            return ""
         if not self.watches.listed:
             return "the watch list is empty"
         return f"none of the {self.watches.listed} watches of the list is in shard {self.recording.shard}"
@@ -285,7 +288,7 @@ def _read_tables(source: TomlSource, folder: Path) -> tuple[_File | None, WatchL
 
 
 def _defaults(voipbin: VoipbinSettings, storage: StorageSettings) -> WatchDefaults:
-    return WatchDefaults(voipbin.encapsulation, voipbin.codec, can_hold(storage.url))
+    return WatchDefaults(voipbin.encapsulation, voipbin.codec, can_hold(storage.url), voipbin.observe)
 
 
 def _warnings(source: TomlSource, file: _File, watches: WatchList) -> Iterator[Problem]:

@@ -80,6 +80,9 @@ class _Scrape(Collector):
         what = "Streams that were lost, and attempts that came to nothing."
         yield _counters("reconnects", what, "reason", reconnects)
         yield _counter("sealed_segments", "Segments that were finished.", tally.sealed)
+        patterns = {each.pattern: each.conferences for each in self._status.patterns}
+        what = "Conferences that the platform has now, by the pattern of the watch list that names them."
+        yield _gauges("pattern_conferences", what, "pattern", patterns)
         what = "Parts that do not get on though they should; systemd restarts a daemon that has any."
         yield _gauge("standstills", what, len(self._status.standstills))
 

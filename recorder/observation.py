@@ -16,7 +16,7 @@ from recorder.attendance import Attendance
 from recorder.clock import Clock
 from recorder.core.backoff import Backoff, Pace
 from recorder.core.snapshot import Known, Unseen
-from recorder.observer import Observer
+from recorder.observer import Finder, Observer
 from recorder.platform import Platform
 from storage.names import WatchId
 
@@ -41,6 +41,10 @@ class Observation:
         self._chance = chance
         self._attendances: dict[WatchId, Attendance] = {}
         self._observer = Observer(platform, announcer, self._tell, clock=clock, chance=chance)
+
+    def find_for(self, finder: Finder) -> None:
+        """Tell this one of all that there is, too."""
+        self._observer.finder = finder
 
     def attend(self, watch: WatchId) -> Attendance:
         """What is known of a watch from now on."""

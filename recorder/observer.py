@@ -5,21 +5,20 @@ request, whoever watches how many of them; what no list has is asked for by itse
 answers nothing is known any more, and recording goes on as if nobody had ever been asked.
 """
 
-import contextlib
 import math
 import random
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
 import anyio
 import structlog
 
 from recorder import logs
-from recorder.announcement import Announcements, Announcer, topics
+from recorder.announcement import Announcer, topics
 from recorder.clock import Clock
-from recorder.connection import ConnectionLost, ConnectionRefused, Setback
-from recorder.core.backoff import Backoff, Pace
+from recorder.core.backoff import Backoff
 from recorder.core.snapshot import Known, Snapshot, Unseen
+from recorder.hearing import PACES, Hearing
 from recorder.platform import Platform, Unanswered
 from storage.names import WatchId, WatchKind
 
@@ -29,6 +28,8 @@ INFORMED_INTERVAL: Final = 10.0
 """The same while the event socket stands. Events get lost, so it is no longer."""
 SHARE: Final = 5.0
 """Requests a second, at most, that regular questions take of the budget: the streams need the rest."""
+ALONE_INTERVAL: Final = 1.0
+"""The same while there is nobody to be announced: without any conference it is not known whose we are."""
 SINGLES: Final = 10
 """Conferences and calls that are asked for by themselves after a list: those longest not heard of."""
 OVER_INTERVAL: Final = 600.0
@@ -40,12 +41,6 @@ FORGIVEN: Final = 5.0
 GATHERING: Final = 0.1
 """Seconds in which hints are gathered: most come twice, and a meeting's participants come together. Where
 there were many, the next are gathered for longer."""
-PACES: Final[Mapping[Setback, Pace]] = {
-    Setback.TRANSIENT: Pace(floor=1.0, base=3.0, cap=15.0),
-    Setback.NOT_LIVE: Pace(floor=5.0, base=20.0, cap=300.0),
-    Setback.REFUSED: Pace(floor=20.0, base=60.0, cap=300.0),
-    Setback.THROTTLED: Pace(floor=1.0, base=5.0, cap=60.0),
-}
 _REPEAT_INTERVAL: Final = 60.0
 _NEVER: Final = -math.inf
 
@@ -55,8 +50,25 @@ News = Callable[[WatchId, Known], None]
 """Called with what is known of a watch."""
 
 
+class Finder(Protocol):
+    """Looks for what is to be watched among all that there is."""
+
+    @property
+    def searching(self) -> bool:
+        """Whether it looks for anything."""
+
+    def listed(self, conferences: Sequence[Snapshot]) -> None:
+        """The platform has these, and of those that can be listed no others."""
+
+    def shown(self, watch_id: WatchId, conference: Snapshot | None) -> None:
+        """The platform has this one, or knows none of that id."""
+
+
 class Observer:
     """Tells what becomes of the watches that it is given.
+
+    Attributes:
+        finder: told of everything, watched or not.
 
     Args:
         announcer: opens event sockets; None where none are wanted.
@@ -75,11 +87,13 @@ class Observer:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._platform = platform
-        self._announcer = announcer
+        self._hearing = Hearing(announcer, self._hint, clock=clock, chance=chance) if announcer else None
         self._news = news
         self._clock = clock
         self._chance = chance
+        self.finder: Finder | None = None
         self._heard_of: dict[WatchId, float] = {}  # when, by the monotonic clock
+        self._shown: dict[WatchId, Snapshot] = {}  # what was last shown, watched or not, while that holds
         self._over: set[WatchId] = set()
         self._listed: set[WatchId] = set()  # the last time
         self._forgotten: set[WatchId] = set()  # of which it was told that nothing is known
@@ -88,17 +102,18 @@ class Observer:
         self._look_at_all = False
         self._bell = anyio.Event()
         self._gathering = GATHERING
-        self._customer = anyio.Event()
-        self._customer_id = ""
-        self._socket: Announcements | None = None
-        self._subscribed: set[str] = set()
+        self._customer = ""
         self._repeats = logs.Repeats(_REPEAT_INTERVAL)
         self._answers = True
 
     def watch(self, watch: WatchId) -> None:
-        """Tell of this one, too, from now on."""
-        self._heard_of.setdefault(watch, _NEVER)
-        self._look_at_all = True
+        """Tell of this one, too, from now on; at once what is known already."""
+        if watch in self._shown:
+            self._heard_of.setdefault(watch, self._clock.monotonic())
+            self._tell(watch, self._shown[watch])
+        else:
+            self._heard_of.setdefault(watch, _NEVER)
+            self._look_at_all = True
         self._bell.set()
 
     def leave(self, watch: WatchId) -> None:
@@ -110,8 +125,8 @@ class Observer:
     async def run(self) -> None:
         """Ask and listen, until cancelled."""
         async with anyio.create_task_group() as tasks:
-            if self._announcer:
-                tasks.start_soon(self._listen, self._announcer)
+            if self._hearing:
+                tasks.start_soon(self._hearing.run)
             await self._ask()
 
     # Asking
@@ -151,15 +166,38 @@ class Observer:
         self._hints.clear()
         await self._subscribe()
         listed = {snapshot.watch_id: snapshot for snapshot in await self._platform.conferences()}
+        self._shown = dict(listed)
         for snapshot in listed.values():
             self._tell(snapshot.watch_id, snapshot)
-        unlisted = sorted(self._heard_of.keys() - listed.keys(), key=self._turn)
+        if self.finder:
+            self.finder.listed(tuple(listed.values()))
+        due = sorted(filter(self._is_due, self._heard_of.keys() - listed.keys()), key=self._turn)
         self._listed = listed.keys() & self._heard_of.keys()
-        for watch in unlisted[:SINGLES]:
-            self._tell(watch, await self._platform.get(watch))
-        requests = len(listed) // PAGE_SIZE + 2 + min(len(unlisted), SINGLES)
-        informed = self._socket is not None and len(unlisted) <= SINGLES
+        for watch in due[:SINGLES]:
+            await self._look_at(watch)
+        requests = len(listed) // PAGE_SIZE + 2 + min(len(due), SINGLES)
+        if self._searching and not self._customer:
+            return max(ALONE_INTERVAL, requests / SHARE)
+        informed = self._hearing is not None and self._hearing.stands and len(due) <= SINGLES
         return max(INFORMED_INTERVAL if informed else INTERVAL, requests / SHARE)
+
+    async def _look_at(self, watch: WatchId) -> None:
+        """Ask for one, and tell of it."""
+        snapshot = await self._platform.get(watch)
+        if snapshot is None:
+            self._shown.pop(watch, None)
+        else:
+            self._shown[watch] = snapshot
+        self._tell(watch, snapshot)
+        if self.finder and watch.kind is WatchKind.CONFERENCE:
+            self.finder.shown(watch, snapshot)
+
+    @property
+    def _searching(self) -> bool:
+        return self.finder is not None and self.finder.searching
+
+    def _is_due(self, watch: WatchId) -> bool:
+        return self._turn(watch) <= self._clock.monotonic()
 
     def _turn(self, watch: WatchId) -> float:
         """When it is due to be asked for by itself. What is over seldom comes back."""
@@ -169,7 +207,8 @@ class Observer:
 
     async def _follow_hints(self) -> None:
         """Ask for what was hinted at, one by one unless a list costs less."""
-        hints = [watch for watch in self._hints if watch in self._heard_of]
+        await self._subscribe()
+        hints = list(dict.fromkeys(filter(None, map(self._meant, self._hints))))
         if len(hints) > max(SINGLES, len(self._heard_of) // PAGE_SIZE):
             self._look_at_all = True
             self._bell.set()
@@ -178,19 +217,29 @@ class Observer:
         self._hints.clear()
         self._gathering = max(GATHERING, len(hints) / SHARE)
         for watch in hints:
-            self._tell(watch, await self._platform.get(watch))
+            await self._look_at(watch)
+
+    def _meant(self, hint: WatchId) -> WatchId | None:
+        """What is to be asked about when something was announced, or None. Only the id is certain."""
+        for kind in WatchKind:
+            watch = WatchId(kind, hint.id)
+            if watch in self._heard_of:
+                return watch
+        return hint if self._searching and hint.kind is WatchKind.CONFERENCE else None
 
     def _forget(self, *, all_of_them: bool) -> None:
         """Nobody answers. What was hinted at is not as it was known; the rest may be, for a moment."""
+        self._shown.clear()
         for watch in tuple(self._heard_of) if all_of_them else (*self._asked_for, *self._hints):
             if watch in self._heard_of and watch not in self._forgotten:
                 self._forgotten.add(watch)
                 self._news(watch, Unseen.UNKNOWN)
 
     def _tell(self, watch: WatchId, snapshot: Snapshot | None) -> None:
-        if snapshot and snapshot.customer and not self._customer.is_set():
-            self._customer_id = snapshot.customer
-            self._customer.set()
+        if snapshot and snapshot.customer and not self._customer:
+            self._customer = snapshot.customer
+            if self._hearing:
+                self._hearing.begin()
         if watch not in self._heard_of:
             return
         self._heard_of[watch] = self._clock.monotonic()
@@ -200,65 +249,29 @@ class Observer:
 
     # Listening
 
-    async def _listen(self, announcer: Announcer) -> None:
-        """Event socket after event socket, for ever."""
-        await self._customer.wait()
-        backoff = Backoff()
-        while True:
-            setback, at_least = Setback.TRANSIENT, 0.0
-            began = self._clock.monotonic()
-            try:
-                await self._hear(await announcer.open())
-            except ConnectionRefused as refused:
-                setback, at_least = refused.setback, refused.retry_after or 0.0
-                self._say_deaf(str(refused))
-            except ConnectionLost as lost:
-                backoff.flowed(self._clock.monotonic() - began)
-                self._say_deaf(str(lost))
-            await anyio.sleep(at_least + backoff.delay(PACES[setback], self._chance()))
-
-    async def _hear(self, socket: Announcements) -> None:
-        """Gather the hints of one event socket, to its end."""
-        self._socket, self._subscribed = socket, set()
-        self._look_at_all = True  # what was announced before is missed
+    def _hint(self, about: WatchId | None) -> None:
+        """Something was announced about one; None: from now on, and what was before is missed."""
+        if about is None:
+            self._look_at_all = True
+        else:
+            self._hints[about] = None
         self._bell.set()
-        try:
-            while True:
-                self._hints[await socket.receive()] = None
-                self._bell.set()
-        finally:
-            self._socket = None
-            with anyio.CancelScope(shield=True):
-                await socket.close()
 
     async def _subscribe(self) -> None:
         """Ask to be told of what is new among the watches."""
-        conferences = [watch for watch in self._heard_of if watch.kind is WatchKind.CONFERENCE]
-        if self._socket is None or not self._customer.is_set():
-            return
-        missing = set(topics(self._customer_id, conferences)) - self._subscribed
-        if missing:
-            with contextlib.suppress(ConnectionLost):  # who listens finds that out
-                await self._socket.subscribe(sorted(missing))
-                self._subscribed |= missing
-                _log.info("listening to events", **{logs.COUNT: len(self._subscribed)})
+        if self._hearing and self._customer:
+            await self._hearing.subscribe(topics(self._customer, self._heard_of, all_of_them=self._searching))
 
     # Saying
 
     def _say_unanswered(self, unanswered: Unanswered, delay: float) -> None:
         self._answers = False
-        self._say("the platform does not say what becomes of conferences", unanswered, delay)
+        held_back = self._repeats.admit("unanswered", self._clock.monotonic())
+        if held_back is not None:
+            facts = {logs.REASON: str(unanswered), logs.SUPPRESSED: held_back, logs.DELAY: round(delay, 1)}
+            _log.warning("the platform does not say what becomes of conferences", **facts)
 
     def _say_answered(self) -> None:
         if not self._answers:
             self._answers = True
             _log.info("the platform says again what becomes of conferences")
-
-    def _say_deaf(self, reason: str) -> None:
-        self._say("no events: conferences are asked about oftener", reason, None)
-
-    def _say(self, event: str, reason: object, delay: float | None) -> None:
-        held_back = self._repeats.admit(event, self._clock.monotonic())
-        if held_back is not None:
-            facts = {logs.REASON: str(reason), logs.SUPPRESSED: held_back}
-            _log.warning(event, **facts, **({} if delay is None else {logs.DELAY: round(delay, 1)}))

@@ -17,8 +17,9 @@ from recorder.core.media import SAMPLE_RATE
 from recorder.journal import Journal
 from recorder.lifecycle import Lifecycle
 from recorder.reserve import Reserve, ReserveWatch
+from recorder.roster import Roster
 from recorder.state import State
-from recorder.status import SpoolStatus, Status, Totals, UploadStatus, WatchStatus, headline
+from recorder.status import PatternStatus, SpoolStatus, Status, Totals, UploadStatus, WatchStatus, headline
 from recorder.supervisor import Supervisor
 from recorder.survey import Survey
 from recorder.tally import Tally
@@ -37,6 +38,7 @@ class Overview:
 
     Attributes:
         supervisor: of the watches; None before the spool is in order.
+        roster: of what they are found by; None as long.
         survey: what was last found in the spool.
         surveyed_at: when, monotonic seconds.
         store_problem: why the store did not take what was sent to it to try it; "" if it did.
@@ -61,6 +63,7 @@ class Overview:
         self._room = room
         self._started = clock.utc()
         self.supervisor: Supervisor | None = None
+        self.roster: Roster | None = None
         self.survey = Survey()
         self.surveyed_at: float | None = None
         self.store_problem = ""
@@ -152,6 +155,10 @@ class Overview:
                 overdue=round(self._uploader.overdue, 1),
             ),
             standstills=self.standstills(),
+            patterns=tuple(
+                PatternStatus(pattern=str(pattern), conferences=count)
+                for pattern, count in (self.roster.counts if self.roster else ())
+            ),
         )
 
 
@@ -175,4 +182,5 @@ def _of(journal: Journal, now: float, utc_of: Callable[[float], datetime]) -> Wa
         codec=recording.codec.value if recording and recording.codec else None,
         jitter_ms=recording.jitter_ms if recording and heard else None,
         drift_ppm=recording.drift_ppm if recording else None,
+        discovered=watch.discovered,
     )

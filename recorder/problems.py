@@ -18,6 +18,13 @@ Layout = Mapping[tuple[str, ...], Sequence[str]]
 """The known keys of every table, by the names that lead to it."""
 
 _SHOWN_LENGTH = 60
+_OF_ANOTHER_TYPE: Mapping[str, str] = {
+    "string_type": "not text; put it in quotes",
+    "bool_type": "neither true nor false; write one of them, without quotes",
+    "float_type": "not a number; write one without quotes",
+    "list_type": 'not a list; write ["...", "..."]',
+}
+"""By pydantic's name of what is wrong, which follows the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +127,10 @@ def explain(
                 message = f"missing; write for example {path[-1]} = {_example(model, detail['loc'])}"
             case "value_error":
                 message = str(detail["ctx"]["error"])
-            case "string_type":
-                message = f"{shown(value)} is not text; put it in quotes"
-            case "bool_type":
-                message = f"{shown(value)} is neither true nor false; write one of them, without quotes"
-            case "float_type":
-                message = f"{shown(value)} is not a number; write one without quotes"
             case "model_type" | "dict_type":
                 message = f"{shown(value)} is not a table; write [{key_name(path)}] above its keys"
+            case kind if kind in _OF_ANOTHER_TYPE:
+                message = f"{shown(value)} is {_OF_ANOTHER_TYPE[kind]}"
             case _:
                 message = detail["msg"]
         said.append((path, message))

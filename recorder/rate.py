@@ -6,15 +6,17 @@ Without a burst: the platform counts all of a customer's requests, and some are 
 import asyncio
 import heapq
 import itertools
+from collections.abc import Callable
 
 import anyio
 
 
 class Turn:
-    """A place in the queue."""
+    """A place in the queue. `ring` is called when it has come, or has been given up."""
 
-    def __init__(self) -> None:
+    def __init__(self, ring: Callable[[], None] | None = None) -> None:
         self._event = anyio.Event()
+        self._ring = ring
 
     @property
     def granted(self) -> bool:
@@ -28,6 +30,8 @@ class Turn:
     def grant(self) -> None:
         """Let it come, or give it up: there is nobody to wait for any more."""
         self._event.set()
+        if self._ring:
+            self._ring()
 
 
 class Rate:
@@ -44,9 +48,9 @@ class Rate:
         """Grant so many turns a second from the next on."""
         self._interval = 1 / per_second
 
-    def ask(self, *, urgent: bool) -> Turn:
+    def ask(self, *, urgent: bool, ring: Callable[[], None] | None = None) -> Turn:
         """Stand in the queue. Who does not want the turn any more grants it to itself."""
-        turn = Turn()
+        turn = Turn(ring)
         heapq.heappush(self._queue, (not urgent, next(self._order), turn))
         if self._timer is None:
             self._go_on()

@@ -33,6 +33,7 @@ class WatchStatus(_Said):
         codec: what the stream carried when last heard, null before that was known.
         jitter_ms: of now; null before there was audio.
         drift_ppm: the sender's clock against ours; null before it is known.
+        discovered: whether a pattern of the watch list found it.
     """
 
     kind: str
@@ -49,6 +50,14 @@ class WatchStatus(_Said):
     codec: str | None
     jitter_ms: float | None
     drift_ppm: float | None
+    discovered: bool = False
+
+
+class PatternStatus(_Said):
+    """What a pattern of the watch list finds: how many conferences that the platform has now."""
+
+    pattern: str
+    conferences: int
 
 
 class SpoolStatus(_Said):
@@ -114,6 +123,7 @@ class Status(_Said):
     spool: SpoolStatus
     uploads: UploadStatus
     standstills: tuple[str, ...]
+    patterns: tuple[PatternStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

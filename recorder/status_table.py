@@ -43,6 +43,9 @@ def _facts(status: Status) -> Table:
     facts.add_row("uploads", f"{uploads.uploaded} segments to {uploads.store}, {failed} attempts failed")
     if uploads.problem:
         facts.add_row("store", Text(uploads.problem, "yellow"))
+    for each in status.patterns:
+        found = f"names {each.conferences} conferences" if each.conferences else "names no conference now"
+        facts.add_row("pattern", Text(f"{each.pattern} {found}", "" if each.conferences else "yellow"))
     if spool.aside:
         facts.add_row("aside", Text(f"{spool.aside} files that a person must look at", "bold red"))
     for standstill in status.standstills:

@@ -1,7 +1,7 @@
 """What is to be recorded and for how long, as signals and the file of the watch list say.
 
 SIGTERM and SIGINT end it. A change of its file loads the watch list again; so does SIGHUP, and before that it
-has adopted what can be of a changed configuration. Knows the supervisor, and no part that records.
+has adopted what can be of a changed configuration. Knows the roster, and no part that records.
 """
 
 import os
@@ -22,8 +22,9 @@ from recorder.config import Settings, load_settings
 from recorder.lifecycle import Lifecycle
 from recorder.offload import Offload
 from recorder.problems import ConfigurationError
-from recorder.supervisor import Supervisor
-from recorder.watchlist import WatchList, load_watchlist
+from recorder.roster import Roster
+from recorder.watchlist import WatchList
+from recorder.watchlist_file import load_watchlist
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -46,7 +47,7 @@ def signals() -> AbstractContextManager[Signals]:
 
 
 class Steering:
-    """Keeps a supervisor to the watch list of `settings`, until a signal says that it is over.
+    """Keeps a roster to the watch list of `settings`, until a signal says that it is over.
 
     Attributes:
         led: set once the watch list is followed.
@@ -71,13 +72,13 @@ class Steering:
         self.led = anyio.Event()
         self._reloading = anyio.Lock()  # the list that was read last must be the one that counts
 
-    async def lead(self, supervisor: Supervisor, tasks: TaskGroup) -> None:
+    async def lead(self, roster: Roster, tasks: TaskGroup) -> None:
         """Have watched what the list says; return when told to stop. `tasks` end with the recording."""
-        tasks.start_soon(self._follow_watchlist, supervisor)
+        tasks.start_soon(self._follow_watchlist, roster)
         async with self._reloading:
-            await self._apply(supervisor, self._settings.watches)
+            await self._apply(roster, self._settings.watches)
         self.led.set()
-        await self._obey(supervisor)
+        await self._obey(roster)
 
     async def told_to_stop(self) -> None:
         """Return when a signal says to stop: after `lead`, once more."""
@@ -85,8 +86,8 @@ class Steering:
             if number in STOP_SIGNALS:
                 return
 
-    async def _apply(self, supervisor: Supervisor, watches: WatchList) -> None:
-        diff = await supervisor.apply(watches)
+    async def _apply(self, roster: Roster, watches: WatchList) -> None:
+        diff = await roster.apply(watches)
         shard = self._settings.recording.shard
         _log.info(
             "watching",
@@ -96,10 +97,11 @@ class Steering:
                 "added": len(diff.added),
                 "removed": len(diff.removed),
             }
+            | ({"patterns": len(watches.patterns)} if watches.patterns else {})
             | ({"shard": str(shard)} if shard else {}),
         )
 
-    async def _reload(self, supervisor: Supervisor, *, if_changed: bool = False) -> None:
+    async def _reload(self, roster: Roster, *, if_changed: bool = False) -> None:
         """Follow the file of the watch list. One with mistakes changes nothing."""
         settings = self._settings
         async with self._reloading:
@@ -110,13 +112,13 @@ class Steering:
             except ConfigurationError as error:
                 await self._disk(_say_mistakes, error, settings.watchlist)
                 return
-            if if_changed and watches == supervisor.watches:
+            if if_changed and watches == roster.watches:
                 return
             if shortage := limits.too_few_files(len(watches)):
                 _log.warning("configuration", **{logs.REASON: f"{settings.watchlist}: {shortage}"})
-            await self._apply(supervisor, watches)
+            await self._apply(roster, watches)
 
-    async def _follow_watchlist(self, supervisor: Supervisor) -> None:
+    async def _follow_watchlist(self, roster: Roster) -> None:
         path = self._settings.watchlist
         # The folder is watched, not the file: an atomic replacement gives the name to another file.
         try:
@@ -131,7 +133,7 @@ class Steering:
                 # The first round may bring no change: one that came before the watcher would be missed.
                 if changes or not caught_up:
                     await self._settled()
-                    await self._reload(supervisor, if_changed=not changes)
+                    await self._reload(roster, if_changed=not changes)
                     caught_up = True
         except (OSError, RuntimeError) as error:
             # No watcher to be had (inotify's limit), or the folder is gone: recording must not end over it.
@@ -178,7 +180,7 @@ class Steering:
         )
         return True
 
-    async def _obey(self, supervisor: Supervisor) -> None:
+    async def _obey(self, roster: Roster) -> None:
         """Return when told to stop."""
         async for number in self._signals:
             if number in STOP_SIGNALS:
@@ -187,7 +189,7 @@ class Steering:
                 return
             async with self._lifecycle.reloading():
                 if await self._adopt_changes():
-                    await self._reload(supervisor)
+                    await self._reload(roster)
 
 
 class _Look(NamedTuple):

@@ -15,6 +15,7 @@ from recorder.config import Settings
 from recorder.problems import Problem
 from recorder.redaction import Redaction
 from recorder.values import format_duration
+from recorder.watchlist import Pattern
 
 _WIDTH = 240
 """Columns where there is no terminal to fit into; no line is broken then."""
@@ -31,7 +32,7 @@ def show_settings(settings: Settings, redaction: Redaction) -> None:
     for name, value in _facts(settings):
         facts.add_row(name, Text(redaction.text(value)))
     console.print(facts)
-    if not settings.watches:
+    if settings.nothing_watched:
         console.print(f"\nNothing would be recorded: {settings.nothing_watched}.")
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -45,8 +46,27 @@ def show_settings(settings: Settings, redaction: Redaction) -> None:
             watch.encapsulation.value,
             watch.codec.value,
         )
-    console.print()
-    console.print(table)
+    if settings.watches:
+        console.print()
+        console.print(table)
+    if settings.watches.patterns:
+        console.print()
+        console.print(_patterns(settings.watches.patterns))
+
+
+def _patterns(patterns: Iterable[Pattern]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("discovered by name", "type", "but not", "encapsulation", "codec"):
+        table.add_column(column)
+    for pattern in patterns:
+        table.add_row(
+            Text(pattern.name),
+            pattern.type.value,
+            Text(", ".join(pattern.exclude) or "-"),
+            pattern.encapsulation.value,
+            pattern.codec.value,
+        )
+    return table
 
 
 def as_json(settings: Settings) -> dict[str, Any]:
@@ -71,6 +91,16 @@ def as_json(settings: Settings) -> dict[str, Any]:
                 "codec": watch.codec.value,
             }
             for watch in settings.watches
+        ],
+        "patterns": [
+            {
+                "name": pattern.name,
+                "type": pattern.type.value,
+                "exclude": list(pattern.exclude),
+                "encapsulation": pattern.encapsulation.value,
+                "codec": pattern.codec.value,
+            }
+            for pattern in settings.watches.patterns
         ],
         "warnings": [asdict(warning) for warning in settings.warnings],
     }
@@ -99,4 +129,5 @@ def _facts(settings: Settings) -> list[tuple[str, str]]:
 def _count(settings: Settings) -> str:
     """How many watches are recorded here, and of how many."""
     shard, watches = settings.recording.shard, settings.watches
-    return f"shard {shard}: {len(watches)} of {watches.listed}" if shard else str(len(watches))
+    count = f"shard {shard}: {len(watches)} of {watches.listed}" if shard else str(len(watches))
+    return f"{count}, and what {len(watches.patterns)} patterns name" if watches.patterns else count

@@ -1,39 +1,19 @@
 """Which conferences and calls should be recorded. Not how.
 
-A watch list is a value: it is loaded as a whole, never changed, and compared with the one before it.
-Knows no connection, no task and no time.
+A watch list is a value: it is never changed, and compared with the one before it. Knows no file, no
+connection, no task and no time.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Self
-
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Self
 
 from recorder.core.media import CodecChoice, Encapsulation
-from recorder.credential import credentials_in_file
-from recorder.problems import ConfigurationError, KeyPath, Layout, explain, key_name, shown, unknown_key
+from recorder.core.snapshot import Snapshot
 from recorder.shard import Shard
-from recorder.toml_source import TomlSource
-from recorder.values import CodecWord, EncapsulationWord
 from storage.names import WatchId, WatchKind
-
-_MAX_NAME = 200
-"""Characters. It stands in every log line and manifest of its watch."""
-
-
-_EXAMPLE_ID = "1ed12456-eb4b-11ee-bba8-1bfb2838807a"
-
-
-@dataclass(frozen=True, slots=True)
-class WatchDefaults:
-    """What holds for a watch that says nothing else."""
-
-    encapsulation: Encapsulation = Encapsulation.RTP
-    codec: CodecChoice = CodecChoice.AUTO
-    can_hold: bool = True
-    """Whether the store may have legal hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +26,7 @@ class Watch:
         encapsulation: what the platform is asked for.
         codec: what the payload is taken for.
         legal_hold: whether nobody may delete what is recorded, until a person lifts that.
+        discovered: whether a pattern named it.
     """
 
     watch_id: WatchId
@@ -53,6 +34,63 @@ class Watch:
     encapsulation: Encapsulation
     codec: CodecChoice
     legal_hold: bool = False
+    discovered: bool = False
+
+
+class ConferenceType(StrEnum):
+    """What a conference is for, in the platform's words. Its lists have the first only."""
+
+    CONFERENCE = "conference"
+    CONNECT = "connect"
+    QUEUE = "queue"
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """Conferences to be recorded that nobody has named one by one. Capitals and small letters are the same.
+
+    Attributes:
+        name: a glob that their names match; `*` matches those without a name, too.
+        type: what they are for.
+        exclude: globs of names, and ids, of those that are not to be recorded.
+        encapsulation: what the platform is asked for.
+        codec: what the payload is taken for.
+        legal_hold: as that of a watch.
+        place: where it stands, for people.
+    """
+
+    name: str
+    type: ConferenceType
+    exclude: tuple[str, ...]
+    encapsulation: Encapsulation
+    codec: CodecChoice
+    legal_hold: bool = False
+    place: str = field(default="", compare=False)
+
+    def matches(self, conference: Snapshot) -> bool:
+        """Whether it names a conference, as that is called now."""
+        if conference.watch_id.kind is not WatchKind.CONFERENCE or conference.type != self.type:
+            return False
+        name = conference.name.casefold()
+        excluded = any(
+            each.casefold() == conference.watch_id.id or fnmatchcase(name, each.casefold())
+            for each in self.exclude
+        )
+        return fnmatchcase(name, self.name.casefold()) and not excluded
+
+    def watch(self, conference: Snapshot) -> Watch:
+        """What is to be recorded of a conference that it names."""
+        return Watch(
+            watch_id=conference.watch_id,
+            name=conference.name or None,
+            encapsulation=self.encapsulation,
+            codec=self.codec,
+            legal_hold=self.legal_hold,
+            discovered=True,
+        )
+
+    def __str__(self) -> str:
+        return f'{self.place} "{self.name}"' if self.place else f'"{self.name}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +100,8 @@ class WatchList:
     Attributes:
         watches: what this instance records.
         elsewhere: how many more the file has, which are for other instances.
+        patterns: what else is to be recorded, if the platform has it. Of several that name the same
+            conference the first counts.
 
     Raises:
         ValueError: two watches have the same id.
@@ -69,6 +109,7 @@ class WatchList:
 
     watches: tuple[Watch, ...] = ()
     elsewhere: int = 0
+    patterns: tuple[Pattern, ...] = ()
 
     def __post_init__(self) -> None:
         if len({watch.watch_id for watch in self.watches}) != len(self.watches):
@@ -92,7 +133,7 @@ class WatchList:
     def share(self, shard: Shard) -> Self:
         """What of this list belongs to `shard`."""
         own = tuple(watch for watch in self.watches if shard.holds(watch.watch_id))
-        return type(self)(own, elsewhere=self.listed - len(own))
+        return replace(self, watches=own, elsewhere=self.listed - len(own))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,117 +154,3 @@ class WatchListDiff:
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed)
-
-
-def load_watchlist(path: Path, defaults: WatchDefaults, shard: Shard | None = None) -> WatchList:
-    """Read a watch list, or the share of it; a file without entries is one, and nothing is watched then.
-
-    Raises:
-        ConfigurationError: with all that is wrong with the file, whoever would record it.
-    """
-    watches = _Reading(TomlSource.read(path), defaults).watchlist()
-    return watches if shard is None else watches.share(shard)
-
-
-def _watch_id_text(text: str) -> str:
-    try:
-        return WatchId(WatchKind.CALL, text).id
-    except ValueError:
-        raise ValueError(f"{shown(text)} names nothing; write a UUID such as {_EXAMPLE_ID}") from None
-
-
-def _printable_name(text: str) -> str:
-    if not 0 < len(text.strip()) <= _MAX_NAME or not text.isprintable():
-        raise ValueError(
-            f"{shown(text)} is not a name of 1 to {_MAX_NAME} printable characters; shorten or remove it"
-        )
-    return text
-
-
-class _Entry(BaseModel):
-    """One `[[conference]]` or `[[call]]` of the file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
-
-    id: Annotated[str, AfterValidator(_watch_id_text)] = Field(examples=[_EXAMPLE_ID])
-    name: Annotated[str, AfterValidator(_printable_name)] | None = None
-    encapsulation: EncapsulationWord | None = None
-    codec: CodecWord | None = None
-    legal_hold: bool = False
-
-
-_ENTRY_KEYS = ("id", "name", "encapsulation", "codec", "legal_hold")
-_KNOWN: Layout = {(): tuple(WatchKind), ("conference",): _ENTRY_KEYS, ("call",): _ENTRY_KEYS}
-
-
-class _Reading:
-    """One pass over a file, which goes on after a problem so as to find them all."""
-
-    def __init__(self, source: TomlSource, defaults: WatchDefaults) -> None:
-        self._source = source
-        self._defaults = defaults
-        self._problems = credentials_in_file(source)
-        self._seen: dict[WatchId, KeyPath] = {}
-        self._watches: list[Watch] = []
-
-    def watchlist(self) -> WatchList:
-        for key in self._source.tables:
-            if key not in _KNOWN[()]:
-                self._report((key,), unknown_key((key,), _KNOWN))
-        for kind in WatchKind:
-            for place, entry in enumerate(self._entries(kind)):
-                self._read_entry(kind, (kind.value, place), entry)
-        if self._problems:
-            raise ConfigurationError(sorted(self._problems.values(), key=lambda problem: problem.line or 0))
-        return WatchList(tuple(self._watches))
-
-    def _entries(self, kind: WatchKind) -> list[dict[str, Any]]:
-        entries = self._source.tables.get(kind, [])
-        if isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries):
-            return entries
-        self._report(
-            (kind.value,), f"is not a list of tables; write [[{kind}]], in two brackets, above each entry"
-        )
-        return []
-
-    def _read_entry(self, kind: WatchKind, path: KeyPath, table: dict[str, Any]) -> None:
-        self._refuse_duplicate(kind, path, table.get("id"))
-        try:
-            entry = _Entry.model_validate(table)
-        except ValidationError as error:
-            for key, message in explain(error, _Entry, _KNOWN, path):
-                self._report(key, message)
-            return
-        if entry.legal_hold and not self._defaults.can_hold:
-            self._report(
-                (*path, "legal_hold"),
-                "a folder has no legal hold; remove the key, or store in a bucket with Object Lock",
-            )
-            return
-        self._watches.append(
-            Watch(
-                watch_id=WatchId(kind, entry.id),
-                name=entry.name,
-                encapsulation=entry.encapsulation or self._defaults.encapsulation,
-                codec=entry.codec or self._defaults.codec,
-                legal_hold=entry.legal_hold,
-            )
-        )
-
-    def _refuse_duplicate(self, kind: WatchKind, path: KeyPath, value: object) -> None:
-        """Ids are compared by themselves, so that another mistake in an entry does not hide this one."""
-        try:
-            watch_id = WatchId(kind, value if isinstance(value, str) else "")
-        except ValueError:
-            return  # reported as such
-        first = self._seen.setdefault(watch_id, path)
-        if first != path:
-            line = self._source.line((*first, "id"))
-            message = (
-                f"{watch_id} is watched already, by {key_name(first)} in line {line}; remove one of the two"
-            )
-            self._report((*path, "id"), message)
-
-    def _report(self, path: KeyPath, message: str) -> None:
-        """Keep the first problem of a key; it is the one to act on."""
-        self._problems.setdefault(path, self._source.problem(path, message))

@@ -230,7 +230,8 @@ async def test_it_subscribes_to_each_conference_and_to_all_where_they_are_many()
         await anyio.sleep(1)
         after = set(socket.topics)
 
-    assert first == {f"customer_id:{CUSTOMER}:conference:{watch.id}" for watch in few}
+    call = f"customer_id:{CUSTOMER}:call:{CALL.id}"
+    assert first == {call, *(f"customer_id:{CUSTOMER}:conference:{watch.id}" for watch in few)}
     assert after - first == {f"customer_id:{CUSTOMER}:conference"}
 
 

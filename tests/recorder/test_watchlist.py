@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from recorder.core.media import CodecChoice, Encapsulation
 from recorder.problems import ConfigurationError
 from recorder.shard import Shard
-from recorder.watchlist import Watch, WatchDefaults, WatchList, WatchListDiff, load_watchlist
+from recorder.watchlist import ConferenceType, Pattern, Watch, WatchList, WatchListDiff
+from recorder.watchlist_file import WatchDefaults, load_watchlist
 from storage.names import WatchId, WatchKind
 from tests.recorder.configurations import BOARD, CALL, WATCHLIST
 
@@ -56,6 +57,44 @@ def test_a_list_may_be_empty(tmp_path: Path, text: str) -> None:
     assert not watches
 
 
+def test_patterns_say_what_else_is_to_be_recorded_and_how(tmp_path: Path) -> None:
+    watches = load(
+        tmp_path,
+        """
+[[discover]]
+name = "board*"
+exclude = ["*test*", "1ed12456-eb4b-11ee-bba8-1bfb2838807a"]
+encapsulation = "sln"
+
+[[discover]]
+type = "queue"
+codec = "ulaw"
+""",
+    )
+
+    board, queue = watches.patterns
+    excluded = ("*test*", "1ed12456-eb4b-11ee-bba8-1bfb2838807a")
+    conference = ConferenceType.CONFERENCE
+    assert board == Pattern("board*", conference, excluded, Encapsulation.SLN, CodecChoice.ALAW)
+    assert queue == Pattern("*", ConferenceType.QUEUE, (), Encapsulation.AUDIOSOCKET, CodecChoice.ULAW)
+    assert str(board) == 'discover[1] (line 2) "board*"'
+    assert str(queue) == 'discover[2] (line 7) "*"'
+    assert len(watches) == 0
+
+
+def test_a_pattern_needs_somebody_to_ask(tmp_path: Path) -> None:
+    path = tmp_path / "watchlist.toml"
+    path.write_text('[[discover]]\nname = "board*"\n')
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_watchlist(path, WatchDefaults(observed=False))
+
+    (problem,) = caught.value.problems
+    assert str(problem).removeprefix(f"{path}:") == (
+        "1: discover[1]: nobody asks the platform what there is; remove observe = false from [voipbin]"
+    )
+
+
 def test_the_same_id_may_be_a_conference_and_a_call(tmp_path: Path) -> None:
     watches = load(tmp_path, f'[[call]]\nid = "{BOARD}"\n[[conference]]\nid = "{BOARD}"\n')
 
@@ -94,6 +133,18 @@ def test_a_duplicate_is_told_with_both_lines(tmp_path: Path) -> None:
         (f'[[call]]\nid = "{CALL}"\nencapsulation = "RTP"', '3: call[1].encapsulation: "RTP" is not one of'),
         (f'[[call]]\nid = "{CALL}"\ncodec = "g729"', '3: call[1].codec: "g729" is not one of'),
         (f'[[call]]\nid = "{CALL}"\ntoken = "x"', "3: call[1].token: a credential is never in this file"),
+        ('[[discover]]\nname = ""', '2: discover[1].name: "" is not a name of 1 to 200 printable characters'),
+        ('[[discover]]\nexclude = "x"', '2: discover[1].exclude: "x" is not a list; write ["...", "..."]'),
+        ("[[discover]]\nexclude = [1]", "2: discover[1].exclude[1]: 1 is not text; put it in quotes"),
+        (
+            '[[discover]]\ntype = "conf"',
+            '2: discover[1].type: "conf" is not one of conference, connect, queue',
+        ),
+        (
+            '[[discover]]\nid = "x"',
+            "2: discover[1].id: unknown key here; it belongs in the table [conference]",
+        ),
+        ('[[discovery]]\nname = "x"', '1: discovery: unknown key; did you mean "discover"?'),
         (f'[[conferences]]\nid = "{CALL}"', '1: conferences: unknown key; did you mean "conference"?'),
         (f'[conference]\nid = "{CALL}"', "1: conference: is not a list of tables; write [[conference]]"),
         ('call = ["x"]', "1: call: is not a list of tables; write [[call]]"),

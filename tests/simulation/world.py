@@ -24,7 +24,7 @@ from recorder.clock import Clock
 from recorder.config import RecordingSettings, Settings, StorageSettings, VoipbinSettings
 from recorder.credential import Credential, CredentialKind
 from recorder.ports import Ports
-from recorder.supervisor import Supervisor
+from recorder.roster import Roster
 from recorder.watchlist import Watch, WatchList
 from tests.simulation.bucket import Bucket
 from tests.simulation.machine import Killed, Life, SimulatedDisk, SimulatedNetwork
@@ -166,10 +166,10 @@ class _World:
         loop = asyncio.get_running_loop()
         plan = self._plan
 
-        async def lead(supervisor: Supervisor, _: TaskGroup) -> None:
+        async def lead(roster: Roster, _: TaskGroup) -> None:
             while (now := loop.time()) < end.at or end.kind is not Death.STOPPED:
                 listed = [p for p in plan.programmes if not any(s.covers(now) for s in p.unwatched)]
-                await supervisor.apply(WatchList(tuple(p.watch for p in listed if watches)))
+                await roster.apply(WatchList(tuple(p.watch for p in listed if watches)))
                 changes = {
                     moment for p in plan.programmes for s in p.unwatched for moment in (s.begin, s.end)
                 }
