@@ -6,8 +6,9 @@ nobody is in it                       a stream that stands is kept, for it hears
 it is over, or was and is not there   no stream is wanted
 nothing                               a stream is wanted, as if nobody could be asked
 
-Ears go before hearsay: where audio comes nothing is hung up, whatever is said. Times are monotonic seconds;
-the clock is the caller's.
+Ears go before hearsay: where audio comes nothing is hung up, whatever is said, and who is heard after it was
+said that nobody is there is missed when the stream breaks off. Times are monotonic seconds; the clock is the
+caller's.
 """
 
 from dataclasses import dataclass
@@ -70,13 +71,15 @@ class Life:
         self._participants: frozenset[str] = frozenset()
         self._connected_at: float | None = None
         self._heard_at: float | None = None
+        self._told_at = 0.0
+        self._spoke_at: float | None = None  # when audio last came, over whichever stream
         self._fruitless = 0  # streams in a row that were opened anew in vain
 
     # What it is told
 
     def told(self, known: Known, now: float) -> None:
         """This is known now."""
-        self.known = known
+        self.known, self._told_at = known, now
         if isinstance(known, Snapshot):
             self._seen, self._over = True, known.over
             if not known.occupied:
@@ -96,7 +99,8 @@ class Life:
 
     def heard(self, at: float) -> None:
         """The stream brought audio."""
-        self._heard_at, self._seen, self._fruitless = at, True, 0
+        self._heard_at = self._spoke_at = at
+        self._seen, self._fruitless = True, 0
 
     def disconnected(self) -> None:
         """The stream is gone."""
@@ -113,7 +117,7 @@ class Life:
     def over(self) -> bool:
         """Whether it has ended, as far as was ever shown; what is not there any more has, too."""
         if self.known is Unseen.ABSENT:
-            return self._seen
+            return self._seen and not self._disproved
         return self._over
 
     @property
@@ -122,6 +126,8 @@ class Life:
 
         A stream that breaks off while it is, is a gap. One that does while it is not, is none.
         """
+        if self._disproved and not self._over:
+            return None
         if isinstance(self.known, Snapshot):
             return self.known.occupied and not self.known.over
         return False if self.over or self.known is Unseen.ABSENT else None
@@ -133,11 +139,7 @@ class Life:
             return Course.LISTEN
         if self.over:
             return Course.END
-        if self.known is Unseen.ABSENT:
-            return Course.REST if standing else Course.WAIT
-        if not isinstance(self.known, Snapshot):
-            return Course.LISTEN
-        if not self.known.occupied:
+        if self._vacant and not self._disproved:
             return Course.REST if standing else Course.WAIT
         due = self._reopen_at
         return Course.REOPEN if due is not None and now >= due else Course.LISTEN
@@ -148,6 +150,16 @@ class Life:
         if self._connected_at is not None and self._heard_at is not None:
             dues.append(self._heard_at + LAST_WORDS)
         return min((due for due in dues if due is not None and due > now), default=None)
+
+    @property
+    def _vacant(self) -> bool:
+        """Whether it was said that nobody is there."""
+        return self.known is Unseen.ABSENT or (isinstance(self.known, Snapshot) and not self.known.occupied)
+
+    @property
+    def _disproved(self) -> bool:
+        """Whether somebody was heard well after that was said."""
+        return self._vacant and self._spoke_at is not None and self._spoke_at - self._told_at > LAST_WORDS
 
     @property
     def _reopen_at(self) -> float | None:

@@ -78,6 +78,38 @@ def test_nobody_who_is_heard_is_hung_up_on(known: Known) -> None:
     assert one.course(100.0 + LAST_WORDS - 0.01) is Course.LISTEN
 
 
+@pytest.mark.parametrize("known", [EMPTY, RINGING, Unseen.ABSENT])
+def test_who_is_heard_long_after_it_was_said_that_nobody_is_there_is_missed_without_a_stream(
+    known: Known,
+) -> None:
+    one = life(known, connected=0.0)
+    one.heard(LAST_WORDS + 5.0)
+    one.disconnected()
+
+    assert one.course(LAST_WORDS + 60.0) is Course.LISTEN
+    assert one.owed is None
+    one.told(known, LAST_WORDS + 61.0)
+    assert one.course(LAST_WORDS + 61.0) in (Course.WAIT, Course.END)
+    assert one.owed is False
+
+
+def test_the_last_words_of_who_has_left_prove_nothing() -> None:
+    one = life(OCCUPIED, EMPTY, connected=0.0, heard=LAST_WORDS)
+    one.disconnected()
+
+    assert one.course(60.0) is Course.WAIT
+    assert one.owed is False
+
+
+@pytest.mark.parametrize("known", OVER)
+def test_those_who_are_heard_while_they_must_leave_do_not_come_back(known: Known) -> None:
+    one = life(known, connected=0.0, heard=LAST_WORDS + 5.0)
+    one.disconnected()
+
+    assert one.course(60.0) is Course.END
+    assert one.owed is False
+
+
 def test_a_conference_that_is_over_ends_within_seconds_of_its_last_word() -> None:
     one = life(TERMINATED, connected=0.0, heard=100.0)
 
