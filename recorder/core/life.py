@@ -73,6 +73,7 @@ class Life:
         self._heard_at: float | None = None
         self._told_at = 0.0
         self._spoke_at: float | None = None  # when audio last came, over whichever stream
+        self._spoke_from = 0.0  # since when it has come without a pause
         self._fruitless = 0  # streams in a row that were opened anew in vain
 
     # What it is told
@@ -99,6 +100,8 @@ class Life:
 
     def heard(self, at: float) -> None:
         """The stream brought audio."""
+        if self._spoke_at is None or at - self._spoke_at > LAST_WORDS:
+            self._spoke_from = at
         self._heard_at = self._spoke_at = at
         self._seen, self._fruitless = True, 0
 
@@ -158,8 +161,10 @@ class Life:
 
     @property
     def _disproved(self) -> bool:
-        """Whether somebody was heard well after that was said."""
-        return self._vacant and self._spoke_at is not None and self._spoke_at - self._told_at > LAST_WORDS
+        """Whether somebody was heard after that was said, whose last words it cannot have been."""
+        if not self._vacant or self._spoke_at is None:
+            return False
+        return self._spoke_from > self._told_at or self._spoke_at - self._told_at > LAST_WORDS
 
     @property
     def _reopen_at(self) -> float | None:

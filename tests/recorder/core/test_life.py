@@ -79,22 +79,25 @@ def test_nobody_who_is_heard_is_hung_up_on(known: Known) -> None:
 
 
 @pytest.mark.parametrize("known", [EMPTY, RINGING, Unseen.ABSENT])
-def test_who_is_heard_long_after_it_was_said_that_nobody_is_there_is_missed_without_a_stream(
-    known: Known,
+@pytest.mark.parametrize("moments", [[0.2], [-0.5, 0.5, 1.5, 2.5]])
+def test_who_is_heard_after_it_was_said_that_nobody_is_there_is_missed_without_a_stream(
+    known: Known, moments: Sequence[float]
 ) -> None:
-    one = life(known, connected=0.0)
-    one.heard(LAST_WORDS + 5.0)
+    one = life(known, connected=-5.0)
+    for moment in moments:
+        one.heard(moment)
     one.disconnected()
 
-    assert one.course(LAST_WORDS + 60.0) is Course.LISTEN
+    assert one.course(60.0) is Course.LISTEN
     assert one.owed is None
-    one.told(known, LAST_WORDS + 61.0)
-    assert one.course(LAST_WORDS + 61.0) in (Course.WAIT, Course.END)
+    one.told(known, 61.0)
+    assert one.course(61.0) in (Course.WAIT, Course.END)
     assert one.owed is False
 
 
 def test_the_last_words_of_who_has_left_prove_nothing() -> None:
-    one = life(OCCUPIED, EMPTY, connected=0.0, heard=LAST_WORDS)
+    one = life(OCCUPIED, EMPTY, connected=-5.0, heard=-1.0)
+    one.heard(0.5)
     one.disconnected()
 
     assert one.course(60.0) is Course.WAIT
