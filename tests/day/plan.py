@@ -64,7 +64,9 @@ class Age:
 TODAY: Final = Age(ErrorStyle.ENVELOPE, TimeStyle.RFC3339, PayloadStyle.BARE)
 BEFORE: Final = Age(ErrorStyle.ENVELOPE, TimeStyle.RFC3339, PayloadStyle.WRAPPED)
 """Until July 2026."""
-AGES: Final = (TODAY, BEFORE)
+LONG_AGO: Final = Age(ErrorStyle.BARE, TimeStyle.SPACED, PayloadStyle.WRAPPED)
+"""Until February 2026."""
+AGES: Final = (TODAY, BEFORE, LONG_AGO)
 
 
 @dataclass(frozen=True)
@@ -291,5 +293,5 @@ TROUBLES: Final[Sequence[Trouble]] = (
 
 
 def _deployment(chance: random.Random, age: Age, seconds: float) -> Deployed:
-    other = next(each for each in AGES if each is not age)
+    other = chance.choice([each for each in AGES if each is not age])
     return Deployed(chance.uniform(0.3, 0.8) * seconds, other.errors, other.times, other.payloads)
