@@ -19,6 +19,8 @@ from recorder.simulator import TOKEN
 from storage.names import WatchId
 
 BIN = Path(sys.executable).parent
+OBSERVE = os.environ.get("OBSERVE", "true") == "true"
+"""Whether daemons ask the platform, where a test does not say: `OBSERVE=false` has the suite run without."""
 
 
 @dataclass
@@ -50,7 +52,12 @@ class Site:
     def write(self, watches: Iterable[tuple[WatchId, Encapsulation]]) -> None:
         self.watch(watches)
         tables = {
-            "voipbin": {"url": self.platform_url, "allow_insecure": True, **self.voipbin},
+            "voipbin": {
+                "url": self.platform_url,
+                "allow_insecure": True,
+                "observe": OBSERVE,
+                **self.voipbin,
+            },
             "recording": {"spool": "spool", "recorder": "test", "segment": "5s", **self.recording},
             "storage": {"url": self.store_url, **self.storage},
             "metrics": self.metrics,
