@@ -91,7 +91,7 @@ class Life:
             self._participants = frozenset(known.participants)
             if joined:
                 self._fruitless = 0  # who joins may be in a new bridge, which no stream before is in
-        else:
+        elif known is Unseen.ABSENT:
             self._occupied_since = None
 
     def connected(self, now: float) -> None:
@@ -169,7 +169,7 @@ class Life:
     @property
     def _reopen_at(self) -> float | None:
         """When the stream that stands has been silent for too long, people being there."""
-        if self._connected_at is None or self._occupied_since is None:
+        if self._connected_at is None or self._occupied_since is None or self.known is Unseen.UNKNOWN:
             return None
         silent_since = max(self._connected_at, self._occupied_since)
         if self._heard_at is not None:

@@ -43,6 +43,8 @@ FORGIVEN: Final = 0.3
 """Seconds by which a length may be wrong: everything shares one machine."""
 AT_ONCE: Final = 0.1
 """Seconds within which two things happen together."""
+ASKED_AGAIN: Final = 65.0
+"""Seconds after an outage until the API is asked again: as long as others who are sent away may wait."""
 MOST_A_SECOND: Final = 17
 MOST_IN_TEN: Final = 6
 """Streams of one watch that may be asked for within ten seconds, whatever happens."""
@@ -91,6 +93,9 @@ def _of_all(truth: Truth) -> Iterator[str]:
     for asked in outcome.platform.asked:
         if asked.status == 429 and not touches(truth.throttled, asked.at - 0.1, asked.at):
             yield f"429 for {asked.target} after {asked.at - outcome.began:.2f} s, where there was room"
+    for _, end, until in truth.outages:
+        if min(until, outcome.stopped) - end > ASKED_AGAIN:
+            yield f"the API was there again after {end - outcome.began:.1f} s, and nobody asked it"
     if outcome.status or outcome.other:
         yield f"exit status {outcome.status}; {outcome.other}"
     yield from (str(line) for line in outcome.log if "nobody expected" in line["event"])
@@ -139,7 +144,7 @@ class _Case:
             true[at] = before.end, after.begin
         for at in sorted({*true, *self._recorded.silences} - {0}):
             if at == len(self._recorded.heard):
-                self._judge_tail(sent[-1].end, self._recorded.silences[at])
+                self._judge_tail(sent[-1].end if sent else self._began, self._recorded.silences[at])
                 continue
             begin, end = true.get(at, (0.0, 0.0))
             said = self._recorded.silences.get(at, {})
@@ -195,14 +200,15 @@ class _Case:
         patience = PROMPT
         if touches(self._day.deaf, joined, joined) or joined - self._watching < PROMPT:
             patience = POLLED
-        if any(self._stays_before(restart, joined) for restart in self._of.restarts):
+        if any(self._is_first_after(restart, joined) for restart in self._of.restarts):
+            patience = STALE
+        if any(self._is_first_after(created, joined) for created in self._of.overtaken):
             patience = STALE
         return self._unless_blind(joined, patience)
 
-    def _stays_before(self, restart: float, joined: float) -> bool:
-        """Whether the one who came is the first after a restart of Asterisk."""
-        between = [begin for begin, _ in self._of.presence if restart < begin < joined - AT_ONCE]
-        return restart < joined and not between
+    def _is_first_after(self, moment: float, joined: float) -> bool:
+        between = [begin for begin, _ in self._of.presence if moment < begin < joined - AT_ONCE]
+        return moment < joined and not between
 
     def _retried_by(self, cut: float) -> float:
         return self._unless_blind(cut, RETRIED)

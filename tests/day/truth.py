@@ -60,7 +60,12 @@ class Truth:
     @cached_property
     def blind(self) -> list[Span]:
         """From each time that the API began not to answer until a list was answered again."""
-        return [(begin, self._first(LIST, HTTPStatus.OK, end)) for begin, end in self._spells(_blinds)]
+        return [(begin, until) for begin, _, until in self.outages]
+
+    @cached_property
+    def outages(self) -> list[tuple[float, float, float]]:
+        """When the API began not to answer, when it would have again, and when it was asked and did."""
+        return [(*spell, self._first(LIST, HTTPStatus.OK, spell[1])) for spell in self._spells(_blinds)]
 
     @cached_property
     def deaf(self) -> list[Span]:
@@ -175,6 +180,17 @@ class TruthOf:
                     over, was = True, over
                     if not was:
                         yield at
+
+    @property
+    def overtaken(self) -> list[float]:
+        """When one of that id was there again while a stream of the one before still stood."""
+        lives = self.outcome.platform.lives(self.watch)
+        created = [at for at, each in self._story() if isinstance(each, Created)]
+        return [
+            at
+            for at, (_, record) in zip(created[1:], lives, strict=False)
+            if any(stream.began_at < at < (stream.ended_at or math.inf) for stream in record.connections)
+        ]
 
     @property
     def restarts(self) -> list[float]:

@@ -146,6 +146,16 @@ def test_a_stream_that_hears_nobody_though_somebody_is_there_is_opened_anew_ever
     assert one.reopened == len(reopened)
 
 
+def test_a_time_in_which_nobody_was_told_anything_does_not_make_silence_shorter() -> None:
+    one = life(OCCUPIED, connected=0.0)
+    one.told(Unseen.UNKNOWN, PATIENCE - 1)
+
+    assert one.course(PATIENCE + 1) is Course.LISTEN
+    assert one.next_look(PATIENCE - 1) is None
+    one.told(OCCUPIED, PATIENCE + 1)
+    assert one.course(PATIENCE + 1) is Course.REOPEN
+
+
 def test_silence_counts_from_when_somebody_came_and_from_the_last_audio() -> None:
     joined = life(EMPTY, connected=0.0)
     joined.told(OCCUPIED, 1000.0)
