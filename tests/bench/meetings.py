@@ -39,6 +39,8 @@ from recorder.simulator import (
 from storage.names import WatchId, WatchKind
 
 _MEMBERS = 2
+_YOUNG = 20
+"""Conferences, of those that are live, that began last: they last a while."""
 _LATE = 0.2
 """Seconds that an event is late, at most."""
 
@@ -82,7 +84,7 @@ class Meetings:
         """One after the other is over, by deletion or because all leave, and another begins."""
         for deleted in cycle((False, True)):
             await asyncio.sleep(1 / a_second)
-            over = self._live.pop(self._chance.randrange(len(self._live)))
+            over = self._live.pop(self._chance.randrange(max(1, len(self._live) - _YOUNG)))
             if deleted:
                 over.delete()
                 self._begin(self._create())
