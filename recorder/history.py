@@ -32,6 +32,8 @@ KEPT: Final = timedelta(days=30)
 """How long the last manifest of a watch is remembered. Calls come once and would pile up."""
 STARTED_WITH_US: Final = timedelta(minutes=1)
 """A watch that begins later than this after us was not watched until then."""
+ONE_LIFE: Final = 10**9
+"""Numbers of segments that are nearer to each other are of one life of the daemon: each begins at random."""
 
 _LASTING: Final = {
     ClosedBy.IDLE: OpenedAfterReason.IDLE,
@@ -71,18 +73,18 @@ class History:
         Raises:
             OSError: the disk does not take it.
         """
-        last = self._read(name.watch)
-        if last is None or (last[0].name.started_at, last[0].number) <= (name.started_at, name.number):
+        last = _read(self._path(name.watch))
+        if last is None or _is_later(name, last[0].name):
             self.note(name, manifest)
 
     def last(self, watch: WatchId) -> str | None:
         """The SHA-256 (hex) of the manifest of a watch that was sealed last, if that is known."""
-        found = self._read(watch)
+        found = _read(self._path(watch))
         return found[1] if found else None
 
     def before(self, watch: WatchId) -> Before:
         """What came before a recording that begins now."""
-        found = self._read(watch)
+        found = _read(self._path(watch))
         if found is None:
             return Before()
         manifest, sha256 = found
@@ -111,12 +113,24 @@ class History:
         if now - claim.began_at > STARTED_WITH_US:
             yield OpenedAfterReason.STOPPED, (now - claim.began_at).total_seconds()
 
-    def _read(self, watch: WatchId) -> tuple[SegmentManifest, str] | None:
-        try:
-            data = self._path(watch).read_bytes()
-            return parse_manifest(data), hashlib.sha256(data).hexdigest()
-        except (OSError, ManifestError):
-            return None
-
     def _path(self, watch: WatchId) -> Path:
         return self._folder / f"{watch.kind}_{watch.id}{MANIFEST_SUFFIX}"
+
+
+def _is_later(name: SegmentName, other: SegmentName) -> bool:
+    """Whether a segment was begun after another.
+
+    In one life of the daemon they are counted; between two, only the wall clock tells, which may be set back.
+    """
+    if abs(name.number - other.number) < ONE_LIFE:
+        return name.number >= other.number
+    return name.started_at >= other.started_at
+
+
+def _read(path: Path) -> tuple[SegmentManifest, str] | None:
+    """A manifest and the SHA-256 (hex) of it; None where there is none that can be read."""
+    try:
+        data = path.read_bytes()
+        return parse_manifest(data), hashlib.sha256(data).hexdigest()
+    except (OSError, ManifestError):
+        return None

@@ -22,14 +22,14 @@ from recorder.hearing import PACES, Hearing
 from recorder.platform import Platform, Unanswered
 from storage.names import WatchId, WatchKind
 
-INTERVAL: Final = 5.0
-"""Seconds between two lists, while nothing is announced."""
-INFORMED_INTERVAL: Final = 10.0
-"""The same while the event socket stands. Events get lost, so it is no longer."""
+INTERVAL: Final = 3.0
+"""Seconds between two lists, while nothing is announced. What has ended is closed within five."""
+INFORMED_INTERVAL: Final = 5.0
+"""The same while the event socket stands: an event may get lost."""
+ALONE_INTERVAL: Final = 1.0
+"""The same before there is any conference: until then it is not known whose events to listen to."""
 SHARE: Final = 5.0
 """Requests a second, at most, that regular questions take of the budget: the streams need the rest."""
-ALONE_INTERVAL: Final = 1.0
-"""The same while there is nobody to be announced: without any conference it is not known whose we are."""
 SINGLES: Final = 10
 """Conferences and calls that are asked for by themselves after a list: those longest not heard of."""
 OVER_INTERVAL: Final = 600.0

@@ -154,6 +154,16 @@ def test_what_is_found_at_a_start_does_not_replace_what_came_later(tmp_path: Pat
         assert spool.before(WATCH).manifest == sha256
 
 
+def test_of_one_life_the_last_is_the_last_though_the_clock_was_set_back_meanwhile(tmp_path: Path) -> None:
+    wall = Wall()
+    with life(tmp_path, wall, 3600, 3700) as spool:
+        record(spool, 3610, 20, ClosedBy.GRID)
+        _, sha256 = record(spool, 10, 20, ClosedBy.GRID, number=1)
+
+    with life(tmp_path, wall, 120, 130) as spool:
+        assert spool.before(WATCH).manifest == sha256
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff"])
 def test_a_damaged_memory_is_none(tmp_path: Path, content: bytes) -> None:
     wall = Wall()

@@ -27,13 +27,16 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()
-def main(
+def main(  # noqa: PLR0917  options
     hours: Annotated[float, typer.Option(min=1, help="Watch-hours to simulate at least.")] = 2000,
     seed: Annotated[int, typer.Option(help="Of the first world.")] = 0,
     watches: Annotated[int, typer.Option(min=1, max=1000, help="Watches of a world.")] = 12,
     days: Annotated[float, typer.Option(min=0.1, help="How long a world lasts.")] = 1.0,
     full_disk: Annotated[
         bool, typer.Option("--full-disk", help="Let the disk be full at times, too.")
+    ] = False,
+    observed: Annotated[
+        bool, typer.Option("--observed", help="Let the platform be asked who is there, as far as it answers.")
     ] = False,
 ) -> None:
     """Simulate until enough hours have passed, or the promise is broken."""
@@ -48,7 +51,7 @@ def main(
     ) as progress:
         bar = progress.add_task("", total=hours, seed=seed)
         while totals.hours < hours and not totals.faults:
-            plan = draw(seed, watches=watches, hours=24 * days, full_disk=full_disk)
+            plan = draw(seed, watches=watches, hours=24 * days, full_disk=full_disk, observed=observed)
             progress.update(bar, seed=seed)
             with tempfile.TemporaryDirectory(dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as folder:
                 outcome = simulate(
@@ -63,7 +66,8 @@ def main(
         print(f"{len(totals.faults)} faults with seed {seed - 1}. To see them again:")  # noqa: T201
         print(  # noqa: T201
             f"python -m tests.simulation --hours 1 --seed {seed - 1} --watches {watches} --days {days:g}"
-            + (" --full-disk" if full_disk else "")
+            + " --full-disk" * full_disk
+            + " --observed" * observed
         )
         sys.exit(1)
 

@@ -27,6 +27,8 @@ RECOVERY: Final = 1.0
 """Seconds that a start may take before anything is watched. More where the disk is slow."""
 SLOWEST: Final = 300e-6
 """Seconds a second by which two clocks may drift apart."""
+KNOWN_WITHIN: Final = 20.0
+"""Seconds after which the recorder knows that somebody is there, or that nobody can be asked."""
 WEIGHED: Final = 9.0
 """Seconds after audio set in for which it may be held: until its codec is known and its place decided."""
 
@@ -223,6 +225,16 @@ class Case:
         )
         return until - since - connected
 
+    def _away(self, since: float, until: float) -> tuple[float, float]:
+        """Seconds, at least and at most, that count as without a connection: not those with nobody there."""
+        most = self._unconnected(since, until)
+        if not self._outcome.plan.observed:
+            return most, most
+        stays = self._outcome.knowledge.presences[self._truth.programme.watch.watch_id].stays
+        spans = [(max(since, stay.begin), min(until, stay.end)) for stay in stays]
+        missed = [self._unconnected(begin, end) - KNOWN_WITHIN for begin, end in spans if begin < end]
+        return sum(max(0.0, seconds) for seconds in missed), most
+
     def _absence(
         self, before: Segment | None, segment: Segment, first: int, last: int, bridged: float
     ) -> None:
@@ -255,11 +267,12 @@ class Case:
             heard = self._of(last)
             since = heard.spoken + heard.samples / heard.rate + bridged
             bound += heard.samples / heard.rate + self._delays[bisect_right(self._firsts, last) - 1]
-            away = self._unconnected(heard.at, max(heard.at, said.at)) - bridged
+            least, most = self._away(heard.at, max(heard.at, said.at))
             named = opened_after.by_reason.get(OpenedAfterReason.DISCONNECTED, 0.0)
             # What was silent on a connection before it was lost is bridged as if there had been none.
-            if abs(named - max(0.0, away)) > bound + bridged + self._outcome.plan.idle_after:
-                self._fault(f"{named} s without a connection were {away:.3f} s", segment)
+            off = bound + bridged + self._outcome.plan.idle_after
+            if not max(0.0, least - bridged) - off <= named <= max(0.0, most - bridged) + off:
+                self._fault(f"{named} s without a connection were {least:.3f} to {most:.3f} s", segment)
         if abs(opened_after.seconds - (now - since)) > bound + SLOWEST * (now - since):
             self._fault(f"{opened_after.seconds} s of absence were {now - since:.3f} s", segment)
 

@@ -133,6 +133,7 @@ class Plan:
         slow_disk: when the disk takes seconds for every call.
         full_disk: when no file of the spool can grow.
         aftermath: whether the daemon is started once more, with a store that is well.
+        observed: whether the platform can be asked who is there.
     """
 
     seed: int
@@ -148,6 +149,7 @@ class Plan:
     idle_after: float
     audio_format: AudioFormat
     aftermath: bool
+    observed: bool
 
     @property
     def hours(self) -> float:
@@ -160,7 +162,9 @@ class Plan:
         return sum(end.kind is not Death.STOPPED for end in self.ends)
 
 
-def draw(seed: int, *, watches: int = 12, hours: float = 24.0, full_disk: bool = False) -> Plan:
+def draw(
+    seed: int, *, watches: int = 12, hours: float = 24.0, full_disk: bool = False, observed: bool = False
+) -> Plan:
     """The world of a seed. Those of odd seeds have kills; in the others every sample must be there."""
     chance = random.Random(seed)
     seconds = hours * HOUR
@@ -180,6 +184,7 @@ def draw(seed: int, *, watches: int = 12, hours: float = 24.0, full_disk: bool =
         idle_after=chance.choice((5.0, 10.0, 10.0, 60.0)),
         audio_format=chance.choice((AudioFormat.WAV, AudioFormat.WAV, AudioFormat.FLAC)),
         aftermath=chance.random() < 0.75,
+        observed=observed,
     )
 
 

@@ -28,8 +28,10 @@ from recorder.roster import Roster
 from recorder.watchlist import Watch, WatchList
 from tests.simulation.bucket import Bucket
 from tests.simulation.machine import Killed, Life, SimulatedDisk, SimulatedNetwork
+from tests.simulation.observatory import Observatory
 from tests.simulation.plan import Death, End, Plan
 from tests.simulation.platform import Platform, Truth
+from tests.simulation.presence import Knowledge, draw_knowledge
 from tests.simulation.tape import Tape
 from tests.virtual import BEGIN, VirtualLoop
 
@@ -62,6 +64,7 @@ class Outcome:
     """
 
     plan: Plan
+    knowledge: Knowledge
     truths: Mapping[Watch, Truth]
     bucket: Bucket
     spool: Path
@@ -109,6 +112,7 @@ class _World:
         self._said: list[Mapping[str, Any]] = []
         self._digest = hashlib.sha256()
         self._life: Life | None = None
+        self._knowledge = draw_knowledge(plan)
 
     async def run(self) -> Outcome:
         with warnings.catch_warnings():
@@ -127,6 +131,7 @@ class _World:
             self._note(key, hashlib.sha256(data).hexdigest())
         return Outcome(
             self._plan,
+            self._knowledge,
             self._truths,
             self._bucket,
             self._folder,
@@ -208,6 +213,7 @@ class _World:
         clock = Clock(
             loop.time, lambda: BEGIN + timedelta(seconds=loop.time()) + wall_offset(plan, loop.time())
         )
+        observatory = Observatory(self._knowledge, self._fork()) if plan.observed else None
         disk = SimulatedDisk(life, plan.slow_disk, plan.full_disk, self._fork())
         return Ports(
             clock=clock,
@@ -219,6 +225,7 @@ class _World:
             network=SimulatedNetwork(life, self._bucket, self._fork()),
             numbers=itertools.count(first_number),
             chance=self._fork().random,
+            observatory=(lambda _: (observatory, observatory)) if observatory else None,
         )
 
     def _settings(self) -> Settings:
