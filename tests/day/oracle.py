@@ -28,13 +28,11 @@ PROMPT: Final = 3.0
 """Seconds from the first participant to the first audio, while API and events are there. Up to 1.2 of them
 are the platform's own: an event is late, and a stream is set up."""
 POLLED: Final = 8.0
-"""The same while there is the API alone: a list every five."""
+"""The same while there is the API alone: a list every three, and what no list has every five."""
 STALE: Final = 23.0
 """The same of those who are in another bridge than the stream that stands."""
 CLOSED: Final = 5.0
-"""Seconds from the end of a conference until its stream is closed, while API and events are there."""
-CLOSED_POLLED: Final = 7.0
-"""The same while there is the API alone."""
+"""Seconds from the end of a conference until its stream is closed, while the API is there."""
 RETRIED: Final = 3.0
 """Seconds that a stream that was cut may be missing, unless nobody is let in."""
 THROTTLED: Final = 12.0
@@ -235,10 +233,10 @@ class _Case:
                         )
 
     def _closed_by(self, over: float) -> float:
-        limit = over + (CLOSED_POLLED if touches(self._day.deaf, over, over) else CLOSED)
+        limit = over + CLOSED
         for from_, until in sorted(self._day.blind):
             if from_ <= limit and until >= over:
-                limit = max(limit, until + CLOSED_POLLED)
+                limit = max(limit, until + CLOSED)
         return limit
 
     def _judge_asking(self) -> None:
