@@ -7,12 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from recorder.core.media import SAMPLE_RATE
-from recorder.core.timeline import Gap
-from storage.manifest import GapReason, OpenedAfter, OpenedAfterReason
-
-SURELY_STALLED = 2.0
-"""Seconds of silence before a loss that are no part of it: a loss may be read a little late."""
+from storage.manifest import OpenedAfter, OpenedAfterReason
 
 
 class Past(NamedTuple):
@@ -48,16 +43,6 @@ def first_of_all(past: Past | None, at: datetime, watched: float, disconnected: 
         # A wall clock that was set back must not make less of it than we know ourselves.
         shares = past.shares(max(0.0, (at - past.ended_at).total_seconds() - watched))
     return _account(OpenedAfterReason.START, watched, disconnected, shares)
-
-
-def by_cause(gap: Gap, silent: float) -> list[Gap]:
-    """Divide a gap in which a connection was lost after it had stood silent for `silent` seconds."""
-    samples = min(gap.samples, round(silent * SAMPLE_RATE))
-    if gap.reason is not GapReason.DISCONNECTED or silent < SURELY_STALLED:
-        return [gap]
-    stalled = Gap(gap.position, samples, GapReason.STALLED)
-    rest = Gap(gap.position + samples, gap.samples - samples, GapReason.DISCONNECTED)
-    return [stalled, rest] if rest.samples else [stalled]
 
 
 def between(reason: OpenedAfterReason, seconds: float, disconnected: float) -> OpenedAfter:

@@ -24,6 +24,7 @@ from recorder.core.absence import Past
 from recorder.core.encapsulation import UNPACK
 from recorder.core.events import CodecDetected, Event, MessagesDiscarded
 from recorder.core.media import SAMPLE_RATE, Codec, CodecChoice
+from recorder.core.outage import Outage
 from recorder.core.packets import DiscardReason, Packets, Row, Run
 from recorder.core.reception import ReceptionCounters
 from recorder.core.segmenter import Identity, Segmenter, Silence
@@ -78,9 +79,7 @@ class Recording:
         self._codec: Codec | None = None
         self._heard_at = started  # when audio last arrived, or a connection began that may bring some
         self._audio_at: float | None = None  # when it last arrived over a connection that is gone
-        self._disconnected_at: float | None = started  # first loss of the connection since audio was heard
-        self._disconnected_for = 0.0  # seconds without a connection since audio was heard
-        self._disconnect_began: float | None = started
+        self._outage = Outage(started)
         self._absent: OpenedAfterReason | None = OpenedAfterReason.START
         self._absent_samples = 0
         self._started = started
@@ -92,9 +91,7 @@ class Recording:
         self._timeline.connected(now, utc)
         self._connections += 1
         self._counters.reconnects += self._connections > 1
-        if self._disconnect_began is not None:
-            self._disconnected_for += now - self._disconnect_began
-            self._disconnect_began = None
+        self._outage.end(now)
         self._heard_at = now
         return []
 
@@ -139,9 +136,7 @@ class Recording:
         self._audio_at = self.heard_at
         self._connection = None
         self._counters.interrupted()
-        self._disconnect_began = now
-        if self._disconnected_at is None:
-            self._disconnected_at = now
+        self._outage.begin(now)
         return events
 
     def vacated(self, now: float) -> list[Event]:
@@ -150,17 +145,13 @@ class Recording:
         if self._absent is None:
             events += self._segmenter.close(ClosedBy.IDLE)
             self._absent = OpenedAfterReason.IDLE
-        if self._disconnect_began is not None:
-            self._disconnected_for += now - self._disconnect_began
-        self._disconnect_began = self._disconnected_at = None
+        self._outage.excuse(now)
         return events
 
     def awaited(self, now: float) -> None:
         """From now on somebody may be there again: what a connection would bring is missed without one."""
-        if self._connection is None and self._disconnect_began is None:
-            self._disconnect_began = now
-            if self._disconnected_at is None:
-                self._disconnected_at = now
+        if self._connection is None:
+            self._outage.begin(now)
 
     def tick(self, now: float) -> list[Event]:
         """Do what is due by now. To be called at `next_deadline`; calling it at other times does no harm."""
@@ -180,9 +171,9 @@ class Recording:
             grid = self._grid_deadline()
             if grid is not None and now >= grid:
                 room = self._segmenter.room or 0
-                gaps = self._by_cause(self._timeline.fill(room, GapReason.DISCONNECTED))
+                gaps = self._divide(self._timeline.fill(room, GapReason.DISCONNECTED))
                 away = sum(gap.samples for gap in gaps if gap.reason is GapReason.DISCONNECTED)
-                self._disconnected_for -= away / SAMPLE_RATE  # these are in the ledger
+                self._outage.seconds -= away / SAMPLE_RATE  # these are in the ledger
                 events += self._write(gaps)
         return events
 
@@ -264,15 +255,13 @@ class Recording:
             if isinstance(item, Gap) and self._absent:
                 self._absent_samples += item.samples
             else:
-                for part in self._by_cause(item) if isinstance(item, Gap) else (item,):
+                for part in self._divide(item) if isinstance(item, Gap) else (item,):
                     events += self._write_one(part)
         return events
 
-    def _by_cause(self, gap: Gap) -> list[Gap]:
+    def _divide(self, gap: Gap) -> list[Gap]:
         """Tell the silence of a connection that stood from that of one that was gone."""
-        if self._disconnected_at is None:
-            return [gap]
-        return absence.by_cause(gap, self._disconnected_at - self._timeline.time_of(gap.position))
+        return self._outage.divide(gap, self._timeline.time_of)
 
     def _write_one(self, item: Placed) -> Iterator[Event]:
         assert self._codec is not None  # noqa: S101  nothing is placed that was not decoded
@@ -280,8 +269,7 @@ class Recording:
         if isinstance(item, Gap):
             return self._segmenter.write(Silence(item.samples, item.reason), at, self._codec, None)
         opened_after = self._opened_after(item)
-        self._disconnected_at = None
-        self._disconnected_for = 0.0
+        self._outage.heard()
         return self._segmenter.write(item.pcm, at, self._codec, opened_after)
 
     def _opened_after(self, audio: Audio) -> OpenedAfter | None:
@@ -293,9 +281,9 @@ class Recording:
         if reason is OpenedAfterReason.START:
             watched = max(0.0, self._timeline.time_of(audio.position) - self._started)
             at = self._timeline.utc_of(audio.position)
-            return absence.first_of_all(self._past, at, watched, self._disconnected_for)
+            return absence.first_of_all(self._past, at, watched, self._outage.seconds)
         # A burst may have made good what looked like an absence: then not a sample is missing.
-        return absence.between(reason, samples / SAMPLE_RATE, self._disconnected_for) if samples else None
+        return absence.between(reason, samples / SAMPLE_RATE, self._outage.seconds) if samples else None
 
     def _absences(self) -> Iterator[tuple[OpenedAfterReason, ClosedBy, float]]:
         """When audio will count as absent, and why, if none comes before."""
@@ -303,8 +291,8 @@ class Recording:
             return
         if self._connection:
             yield OpenedAfterReason.IDLE, ClosedBy.IDLE, self._heard_at + self._settings.idle_after
-        if self._disconnected_at is not None and not self.hears:  # what is heard may be held as yet
-            due = self._disconnected_at + self._settings.gap_limit
+        if self._outage.first is not None and not self.hears:  # what is heard may be held as yet
+            due = self._outage.first + self._settings.gap_limit
             yield OpenedAfterReason.DISCONNECTED, ClosedBy.DISCONNECTED, due
 
     def _grid_deadline(self) -> float | None:

@@ -27,6 +27,8 @@ RECOVERY: Final = 1.0
 """Seconds that a start may take before anything is watched. More where the disk is slow."""
 SLOWEST: Final = 300e-6
 """Seconds a second by which two clocks may drift apart."""
+SETTLES: Final = 5.0
+"""Seconds for which a new connection that brings nothing counts as none."""
 KNOWN_WITHIN: Final = 20.0
 """Seconds after which the recorder knows that somebody is there, or that nobody can be asked."""
 WEIGHED: Final = 9.0
@@ -205,7 +207,7 @@ class Case:
         since = self._time(segment, start, near) - 1
         until = since + (end - start) / SAMPLE_RATE + 2
         if reason is GapReason.DISCONNECTED:
-            is_true = self._unconnected(since, until) > 0
+            is_true = self._unconnected(since - SETTLES, until) > 0
         elif reason is GapReason.STALLED:
             is_true = any(began < until and ended > since for began, ended, _ in self._truth.connected)
         elif reason is GapReason.DISK:

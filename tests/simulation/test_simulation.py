@@ -16,6 +16,8 @@ from tests.simulation.world import simulate
 
 SEEDS = range(7)
 """Worlds of 288 watch-hours. Those of even seeds have no kills: every sample must be there."""
+OBSERVED_SEEDS = range(2, 6)
+"""Worlds of 72 watch-hours."""
 ROOT = Path(__file__).parent.parent.parent
 MEMORY = Path("/dev/shm")  # noqa: S108  a folder of our own in it
 
@@ -33,6 +35,17 @@ def test_everything_that_was_said_is_in_the_bucket_or_accounted_for(seed: int, f
     verdict = judge(simulate(draw(seed), folder / "spool"))
 
     again = f"python -m tests.simulation --hours 1 --seed {seed}"
+    assert not verdict.faults, "\n".join((*verdict.faults[:20], again))
+    assert verdict.heard > 0
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", OBSERVED_SEEDS)
+def test_so_it_is_where_the_platform_says_who_is_there(seed: int, folder: Path) -> None:
+    """It says so late, in outages not at all, and of its events some are lost."""
+    verdict = judge(simulate(draw(seed, hours=6, observed=True), folder / "spool"))
+
+    again = f"python -m tests.simulation --hours 1 --seed {seed} --days 0.25 --observed"
     assert not verdict.faults, "\n".join((*verdict.faults[:20], again))
     assert verdict.heard > 0
 
