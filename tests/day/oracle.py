@@ -10,6 +10,7 @@ What is promised of a watch, by the seconds with somebody in it:
 - the stream of one that is over is closed within seconds.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -33,8 +34,8 @@ STALE: Final = 23.0
 """The same of those who are in another bridge than the stream that stands."""
 CLOSED: Final = 5.0
 """Seconds from the end of a conference until its stream is closed, while the API is there."""
-RETRIED: Final = 3.0
-"""Seconds that a stream that was cut may be missing, unless nobody is let in."""
+RETRIED: Final = 5.0
+"""Seconds that a stream that was cut may be missing, unless nobody is let in: all may be cut at once."""
 THROTTLED: Final = 12.0
 """Seconds after a time in which all were sent away until the last of ours has asked again."""
 FORGIVEN: Final = 0.3
@@ -43,6 +44,8 @@ AT_ONCE: Final = 0.1
 """Seconds within which two things happen together."""
 ASKED_AGAIN: Final = 65.0
 """Seconds after an outage until the API is asked again: as long as others who are sent away may wait."""
+READ_LATE: Final = 0.5
+"""Seconds until it is read that a stream has ended; until then it stood."""
 MOST_A_SECOND: Final = 17
 MOST_IN_TEN: Final = 6
 """Streams of one watch that may be asked for within ten seconds, whatever happens."""
@@ -167,7 +170,7 @@ class _Case:
         cut = minus([piece for piece in missed if not self._begins_with_a_join(piece)], stood)
         named = sum(seconds for reason, seconds in said.items() if reason not in _NO_REASONS)
         self._found.idle += max(0.0, length(missed) - named)
-        if length(cut) > named + FORGIVEN:
+        if length(cut) > named + READ_LATE + FORGIVEN:
             self._blame(
                 f"{self._span(begin, end)}: somebody was there for {length(cut):.2f} s, and it says {said}"
             )
@@ -233,16 +236,19 @@ class _Case:
                         )
 
     def _closed_by(self, over: float) -> float:
+        if self._of.forgotten_by(over + CLOSED) and touches(self._day.wordless, over, over + CLOSED):
+            return math.inf
         limit = over + CLOSED
         for from_, until in sorted(self._day.blind):
             if from_ <= limit and until >= over:
-                limit = max(limit, until + CLOSED)
+                limit = max(limit, until + POLLED)
         return limit
 
     def _judge_asking(self) -> None:
         asked = self._of.asked
         for at in asked:
-            known = at > self._of.known_from and not touches(self._day.blind, at - THROTTLED, at)
+            untold = [*self._day.blind, *self._day.wordless]
+            known = at > self._of.known_from and not touches(untold, at - THROTTLED, at)
             if known and not touches(self._of.presence, at - PROMPT, at + 0.5):
                 self._blame(f"after {at - self._began:.1f} s it was asked for, and nobody was in it")
         most = max((sum(1 for at in asked if first <= at < first + 10) for first in asked), default=0)
