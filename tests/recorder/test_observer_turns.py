@@ -1,0 +1,44 @@
+"""What no list has is asked for in its turn, however it came to be unknown."""
+
+from dataclasses import replace
+
+import anyio
+import pytest
+
+from recorder.connection import Setback
+from recorder.core.snapshot import Snapshot
+from recorder.observer import INTERVAL
+from recorder.platform import Unanswered
+from tests.recorder.test_observer import CALL, CUSTOMER, conference, observing
+
+pytestmark = pytest.mark.anyio
+
+RINGING = Snapshot(CALL, customer=CUSTOMER, status="ringing")
+PROGRESSING = replace(RINGING, status="progressing")
+HUNG_UP = replace(RINGING, status="hangup")
+
+
+@pytest.mark.xfail(
+    strict=True, reason="what the platform does not know yet counts as over, and is asked for in ten minutes"
+)
+async def test_a_call_that_was_not_there_yet_is_found_though_its_event_was_missed() -> None:
+    async with observing(conference(), watching=[CALL]) as case:
+        await anyio.sleep(3)
+        case.platform.known[CALL] = PROGRESSING
+        await anyio.sleep(6 * INTERVAL)
+
+    assert case.last(CALL) == PROGRESSING
+
+
+@pytest.mark.xfail(
+    strict=True, reason="what was over before an outage is not asked for after it: it stays unknown for long"
+)
+async def test_what_an_outage_made_unknown_is_asked_for_as_soon_as_it_is_over() -> None:
+    async with observing(conference(), HUNG_UP) as case:
+        await anyio.sleep(3)
+        case.platform.failure = Unanswered(Setback.TRANSIENT, "HTTP 502")
+        await anyio.sleep(60)
+        case.platform.failure = None
+        await anyio.sleep(6 * INTERVAL)
+
+    assert case.last(CALL) == HUNG_UP
