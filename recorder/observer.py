@@ -33,7 +33,9 @@ SHARE: Final = 5.0
 SINGLES: Final = 10
 """Conferences and calls that are asked for by themselves after a list: those longest not heard of."""
 OVER_INTERVAL: Final = 600.0
-"""Seconds that what is over, or not known to the platform, gives way to the others."""
+"""Seconds that what is over gives way to the others."""
+ABSENT_INTERVAL: Final = 5.0
+"""The same of what the platform does not know: a call may begin at any time, and its event may be missed."""
 PAGE_SIZE: Final = 100
 """Conferences that a request of a list brings."""
 FORGIVEN: Final = 5.0
@@ -94,7 +96,7 @@ class Observer:
         self.finder: Finder | None = None
         self._heard_of: dict[WatchId, float] = {}  # when, by the monotonic clock
         self._shown: dict[WatchId, Snapshot] = {}  # what was last shown, watched or not, while that holds
-        self._over: set[WatchId] = set()
+        self._gives_way: dict[WatchId, float] = {}  # for so many seconds
         self._listed: set[WatchId] = set()  # the last time
         self._forgotten: set[WatchId] = set()  # of which it was told that nothing is known
         self._hints: dict[WatchId, None] = {}
@@ -119,7 +121,7 @@ class Observer:
     def leave(self, watch: WatchId) -> None:
         """Tell of this one no more."""
         self._heard_of.pop(watch, None)
-        self._over.discard(watch)
+        self._gives_way.pop(watch, None)
         self._forgotten.discard(watch)
 
     async def run(self) -> None:
@@ -201,9 +203,9 @@ class Observer:
 
     def _turn(self, watch: WatchId) -> float:
         """When it is due to be asked for by itself. What is over seldom comes back."""
-        if watch in self._listed:
-            return _NEVER  # it was listed the last time: it has just ended, or been deleted
-        return self._heard_of.get(watch, _NEVER) + (OVER_INTERVAL if watch in self._over else 0.0)
+        if watch in self._listed or watch in self._forgotten:
+            return _NEVER  # it has just ended, or been deleted; or it was asked for in vain
+        return self._heard_of.get(watch, _NEVER) + self._gives_way.get(watch, 0.0)
 
     async def _follow_hints(self) -> None:
         """Ask for what was hinted at, one by one unless a list costs less."""
@@ -244,7 +246,12 @@ class Observer:
             return
         self._heard_of[watch] = self._clock.monotonic()
         self._forgotten.discard(watch)
-        (self._over.add if snapshot is None or snapshot.over else self._over.discard)(watch)
+        if snapshot is None:
+            self._gives_way.setdefault(watch, ABSENT_INTERVAL)
+        elif snapshot.over:
+            self._gives_way[watch] = OVER_INTERVAL
+        else:
+            self._gives_way.pop(watch, None)
         self._news(watch, Unseen.ABSENT if snapshot is None else snapshot)
 
     # Listening

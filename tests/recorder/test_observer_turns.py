@@ -18,9 +18,6 @@ PROGRESSING = replace(RINGING, status="progressing")
 HUNG_UP = replace(RINGING, status="hangup")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="what the platform does not know yet counts as over, and is asked for in ten minutes"
-)
 async def test_a_call_that_was_not_there_yet_is_found_though_its_event_was_missed() -> None:
     async with observing(conference(), watching=[CALL]) as case:
         await anyio.sleep(3)
@@ -30,9 +27,6 @@ async def test_a_call_that_was_not_there_yet_is_found_though_its_event_was_misse
     assert case.last(CALL) == PROGRESSING
 
 
-@pytest.mark.xfail(
-    strict=True, reason="what was over before an outage is not asked for after it: it stays unknown for long"
-)
 async def test_what_an_outage_made_unknown_is_asked_for_as_soon_as_it_is_over() -> None:
     async with observing(conference(), HUNG_UP) as case:
         await anyio.sleep(3)
