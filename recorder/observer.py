@@ -41,8 +41,8 @@ PAGE_SIZE: Final = 100
 FORGIVEN: Final = 5.0
 """Seconds that a first failure may take from being made good until all that was known counts for nothing."""
 GATHERING: Final = 0.1
-"""Seconds in which hints are gathered: most come twice, and a meeting's participants come together. Where
-there were many, the next are gathered for longer."""
+"""Seconds in which hints are gathered: most come twice, and a meeting's participants come together. After
+many, the next are followed later."""
 _REPEAT_INTERVAL: Final = 60.0
 _NEVER: Final = -math.inf
 
@@ -104,6 +104,7 @@ class Observer:
         self._look_at_all = False
         self._bell = anyio.Event()
         self._gathering = GATHERING
+        self._followed_at = _NEVER
         self._customer = ""
         self._repeats = logs.Repeats(_REPEAT_INTERVAL)
         self._answers = True
@@ -158,7 +159,8 @@ class Observer:
         """Wait until it is time for a list, or there was a hint and a moment to gather the others."""
         with anyio.move_on_after(due - self._clock.monotonic()):
             await self._bell.wait()
-            await anyio.sleep(self._gathering)
+            since = self._clock.monotonic() - self._followed_at
+            await anyio.sleep(max(GATHERING, self._gathering - since))
         self._bell = anyio.Event()
 
     async def _look(self) -> float:
@@ -218,6 +220,7 @@ class Observer:
         self._asked_for = tuple(hints)
         self._hints.clear()
         self._gathering = max(GATHERING, len(hints) / SHARE)
+        self._followed_at = self._clock.monotonic()
         for watch in hints:
             await self._look_at(watch)
 

@@ -1,5 +1,6 @@
 """What no list has is asked for in its turn, however it came to be unknown."""
 
+import asyncio
 from dataclasses import replace
 
 import anyio
@@ -9,9 +10,12 @@ from recorder.connection import Setback
 from recorder.core.snapshot import Snapshot
 from recorder.observer import INTERVAL
 from recorder.platform import Unanswered
+from recorder.simulator.arguments import fleet
 from tests.recorder.test_observer import CALL, CUSTOMER, conference, observing
 
 pytestmark = pytest.mark.anyio
+
+SOME = list(fleet(8))
 
 RINGING = Snapshot(CALL, customer=CUSTOMER, status="ringing")
 PROGRESSING = replace(RINGING, status="progressing")
@@ -36,3 +40,18 @@ async def test_what_an_outage_made_unknown_is_asked_for_as_soon_as_it_is_over() 
         await anyio.sleep(6 * INTERVAL)
 
     assert case.last(CALL) == HUNG_UP
+
+
+async def test_who_comes_some_time_after_many_others_does_not_wait_for_their_sake() -> None:
+    async with observing(*map(conference, SOME)) as case:
+        await anyio.sleep(INTERVAL / 2)
+        for watch in SOME:
+            case.announcer.announce(watch)
+        await anyio.sleep(2.0)
+        case.join(SOME[0])
+        began = asyncio.get_running_loop().time()
+        case.announcer.announce(SOME[0])
+        await anyio.sleep(1.0)
+
+    assert case.occupied(SOME[0])
+    assert case.occupied(SOME[0])[0] - began < 0.5
