@@ -24,9 +24,8 @@ from tests.bench.process import Say, on_first_core
 
 BOUND = 30.0
 """Seconds from the start of the daemon until all that are live are recorded."""
-BUDGET = 17
-"""Requests that the platform allows a customer within a second."""
 PATIENCE = 120.0
+"""Seconds after which it is not waited for any more."""
 AFTERWARDS = 20.0
 """Seconds that those who came last are given."""
 
@@ -56,8 +55,8 @@ class Found:
         seconds: from the start of the daemon until all that were live were heard; None if not in time.
         requests: by kind, until then.
         later: the same, while the people moved on.
-        busiest: requests in the busiest second of all.
-        throttled: requests that were answered 429.
+        busiest: requests in the busiest second of all, as they arrived.
+        throttled: requests that were answered 429, being more than 17 a second after a burst of 33.
         cpu, memory: share of its core and MiB of the daemon until then.
         cpu_later, memory_later: the same, while the people moved on.
         late: seconds from the first participant to the first audio of each that began later.
@@ -83,7 +82,7 @@ class Found:
     @property
     def good(self) -> bool:
         in_time = self.seconds is not None and self.seconds <= BOUND
-        return in_time and self.busiest <= BUDGET and not (self.throttled or self.unheard or self.lost)
+        return in_time and not (self.throttled or self.unheard or self.lost)
 
     @property
     def spread(self) -> tuple[float, float, float]:

@@ -145,7 +145,6 @@ def test_conferences_are_found_well_in_time_within_the_budget_and_without_a_loss
     assert FOUND.good
     assert not replace(FOUND, seconds=30.1).good
     assert not replace(FOUND, seconds=None).good
-    assert not replace(FOUND, busiest=18).good
     assert not replace(FOUND, throttled=1).good
     assert not replace(FOUND, unheard=1).good
     assert not replace(FOUND, lost=1).good
