@@ -19,7 +19,7 @@ from recorder.config import VoipbinSettings
 from recorder.connection import Setback
 from recorder.core.snapshot import Snapshot, read_snapshot
 from recorder.credential import Credential
-from recorder.platform import Unanswered
+from recorder.platform import Unanswered, Unsaid
 from recorder.rate import Rate
 from recorder.redaction import Redaction
 from recorder.refusal import refusal
@@ -98,7 +98,13 @@ class RestPlatform:
         response, body = await self._ask(f"/{watch_id.kind.folder}/{watch_id.id}", {})
         if response.status_code == httpx.codes.NOT_FOUND and _names_what_is_missing(body):
             return None
-        self._check(response, body)
+        try:
+            self._check(response, body)
+        except Unanswered as unanswered:
+            # Before April 2026 there was an empty 400 for what there is not, and for whatever else.
+            if response.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.FORBIDDEN):
+                raise Unsaid(unanswered.setback, str(unanswered)) from None
+            raise
         snapshot = read_snapshot(watch_id.kind, _parse(body))
         if snapshot is None or snapshot.watch_id != watch_id:
             raise _nonsense("something else than was asked for")

@@ -19,7 +19,7 @@ from recorder.clock import Clock
 from recorder.core.backoff import Backoff
 from recorder.core.snapshot import Known, Snapshot, Unseen
 from recorder.hearing import PACES, Hearing
-from recorder.platform import Platform, Unanswered
+from recorder.platform import Platform, Unanswered, Unsaid
 from storage.names import WatchId, WatchKind
 
 INTERVAL: Final = 3.0
@@ -35,7 +35,7 @@ SINGLES: Final = 10
 OVER_INTERVAL: Final = 600.0
 """Seconds that what is over gives way to the others."""
 ABSENT_INTERVAL: Final = 5.0
-"""The same of what the platform does not know: a call may begin at any time, and its event may be missed."""
+"""The same of what the platform does not know, or say: a call may begin at any time, unheard of."""
 PAGE_SIZE: Final = 100
 """Conferences that a request of a list brings."""
 FORGIVEN: Final = 5.0
@@ -187,7 +187,11 @@ class Observer:
 
     async def _look_at(self, watch: WatchId) -> None:
         """Ask for one, and tell of it."""
-        snapshot = await self._platform.get(watch)
+        try:
+            snapshot = await self._platform.get(watch)
+        except Unsaid:
+            self._tell_nothing(watch)
+            return
         if snapshot is None:
             self._shown.pop(watch, None)
         else:
@@ -256,6 +260,15 @@ class Observer:
         else:
             self._gives_way.pop(watch, None)
         self._news(watch, Unseen.ABSENT if snapshot is None else snapshot)
+
+    def _tell_nothing(self, watch: WatchId) -> None:
+        """Whatever there is of this one, it is not said."""
+        self._shown.pop(watch, None)
+        if watch in self._heard_of:
+            self._heard_of[watch] = self._clock.monotonic()
+            self._forgotten.discard(watch)
+            self._gives_way[watch] = ABSENT_INTERVAL
+            self._news(watch, Unseen.UNKNOWN)
 
     # Listening
 

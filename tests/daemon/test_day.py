@@ -127,11 +127,6 @@ SPOILERS: tuple[Callable[[Outcome], str], ...] = (
 )
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="servers before April 2026 answer 400 without a body where there is no such id, and nothing is"
-    " known of any conference then: one that is not there takes all others with it",
-)
 async def test_servers_that_do_not_say_why_are_asked_about_the_others_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "bucket").mkdir()
     platform = Platform(Programme(BOARD, Tape.speech("standup")), errors=ErrorStyle.BARE)

@@ -10,6 +10,7 @@ What is promised of a watch, by the seconds with somebody in it:
 - the stream of one that is over is closed within seconds.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -33,8 +34,8 @@ STALE: Final = 23.0
 """The same of those who are in another bridge than the stream that stands."""
 CLOSED: Final = 5.0
 """Seconds from the end of a conference until its stream is closed, while the API is there."""
-RETRIED: Final = 3.0
-"""Seconds that a stream that was cut may be missing, unless nobody is let in."""
+RETRIED: Final = 5.0
+"""Seconds that a stream that was cut may be missing, unless nobody is let in: all may be cut at once."""
 THROTTLED: Final = 12.0
 """Seconds after a time in which all were sent away until the last of ours has asked again."""
 FORGIVEN: Final = 0.3
@@ -233,6 +234,8 @@ class _Case:
                         )
 
     def _closed_by(self, over: float) -> float:
+        if self._of.forgotten_by(over + CLOSED) and touches(self._day.wordless, over, over + CLOSED):
+            return math.inf
         limit = over + CLOSED
         for from_, until in sorted(self._day.blind):
             if from_ <= limit and until >= over:
@@ -242,7 +245,8 @@ class _Case:
     def _judge_asking(self) -> None:
         asked = self._of.asked
         for at in asked:
-            known = at > self._of.known_from and not touches(self._day.blind, at - THROTTLED, at)
+            untold = [*self._day.blind, *self._day.wordless]
+            known = at > self._of.known_from and not touches(untold, at - THROTTLED, at)
             if known and not touches(self._of.presence, at - PROMPT, at + 0.5):
                 self._blame(f"after {at - self._began:.1f} s it was asked for, and nobody was in it")
         most = max((sum(1 for at in asked if first <= at < first + 10) for first in asked), default=0)

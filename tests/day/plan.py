@@ -63,8 +63,10 @@ class Age:
 
 TODAY: Final = Age(ErrorStyle.ENVELOPE, TimeStyle.RFC3339, PayloadStyle.BARE)
 BEFORE: Final = Age(ErrorStyle.ENVELOPE, TimeStyle.RFC3339, PayloadStyle.WRAPPED)
-"""Until July 2026. Older ones do not say whether there is such an id, see `tests/daemon/test_day.py`."""
-AGES: Final = (TODAY, BEFORE)
+"""Until July 2026."""
+LONG_AGO: Final = Age(ErrorStyle.BARE, TimeStyle.SPACED, PayloadStyle.WRAPPED)
+"""Until February 2026. They do not say whether there is no such id, or what else is the matter."""
+AGES: Final = (TODAY, BEFORE, LONG_AGO)
 
 
 @dataclass(frozen=True)

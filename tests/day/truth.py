@@ -27,6 +27,7 @@ from recorder.simulator import (
     Deleted,
     Deployed,
     Dialled,
+    ErrorStyle,
     Forgotten,
     Happening,
     Refuse,
@@ -78,6 +79,18 @@ class Truth:
             )
             for begin, end in spells
         ]
+
+    @cached_property
+    def wordless(self) -> list[Span]:
+        """While the servers did not say whether there is an id."""
+        ((at, each),) = (
+            (self.outcome.began + each.at, each)
+            for each in self.outcome.plan.day
+            if isinstance(each, Deployed)
+        )
+        before, after = self.outcome.plan.age.errors, each.errors
+        spans = [(self.outcome.watching - 1, at)] if before is ErrorStyle.BARE else []
+        return spans + ([(at, math.inf)] if after is ErrorStyle.BARE else [])
 
     @cached_property
     def crowded(self) -> list[Span]:
@@ -180,6 +193,10 @@ class TruthOf:
                     over, was = True, over
                     if not was:
                         yield at
+
+    def forgotten_by(self, moment: float) -> bool:
+        """Whether nothing was known of that id any more."""
+        return any(at <= moment for at, each in self._story() if isinstance(each, Forgotten))
 
     @property
     def overtaken(self) -> list[float]:

@@ -7,8 +7,8 @@ import anyio
 import pytest
 
 from recorder.connection import Setback
-from recorder.core.snapshot import Snapshot
-from recorder.observer import INTERVAL
+from recorder.core.snapshot import Snapshot, Unseen
+from recorder.observer import ABSENT_INTERVAL, INTERVAL
 from recorder.platform import Unanswered
 from recorder.simulator.arguments import fleet
 from tests.recorder.test_observer import CALL, CUSTOMER, conference, observing
@@ -55,3 +55,21 @@ async def test_who_comes_some_time_after_many_others_does_not_wait_for_their_sak
 
     assert case.occupied(SOME[0])
     assert case.occupied(SOME[0])[0] - began < 0.5
+
+
+async def test_one_of_which_nothing_is_said_takes_nothing_from_the_others() -> None:
+    watches = [CALL, *SOME]
+    async with observing(*map(conference, SOME), watching=watches) as case:
+        case.platform.unsaid.add(CALL)
+        await anyio.sleep(10 * INTERVAL)
+        case.join(SOME[0])
+        case.announcer.announce(CALL)
+        case.announcer.announce(SOME[0])
+        await anyio.sleep(1.0)
+        asked = len(case.of(CALL))
+
+    assert {known for _, known in case.of(CALL)} == {Unseen.UNKNOWN}
+    assert asked < 10 * INTERVAL / ABSENT_INTERVAL + 3
+    assert all(case.of(watch) for watch in SOME)
+    assert Unseen.UNKNOWN not in {known for watch in SOME for _, known in case.of(watch)}
+    assert case.occupied(SOME[0])
