@@ -44,6 +44,8 @@ AT_ONCE: Final = 0.1
 """Seconds within which two things happen together."""
 ASKED_AGAIN: Final = 65.0
 """Seconds after an outage until the API is asked again: as long as others who are sent away may wait."""
+READ_LATE: Final = 0.5
+"""Seconds until it is read that a stream has ended; until then it stood."""
 MOST_A_SECOND: Final = 17
 MOST_IN_TEN: Final = 6
 """Streams of one watch that may be asked for within ten seconds, whatever happens."""
@@ -168,7 +170,7 @@ class _Case:
         cut = minus([piece for piece in missed if not self._begins_with_a_join(piece)], stood)
         named = sum(seconds for reason, seconds in said.items() if reason not in _NO_REASONS)
         self._found.idle += max(0.0, length(missed) - named)
-        if length(cut) > named + FORGIVEN:
+        if length(cut) > named + READ_LATE + FORGIVEN:
             self._blame(
                 f"{self._span(begin, end)}: somebody was there for {length(cut):.2f} s, and it says {said}"
             )
