@@ -209,9 +209,10 @@ class Observer:
 
     def _turn(self, watch: WatchId) -> float:
         """When it is due to be asked for by itself. What is over seldom comes back."""
-        if watch in self._listed or watch in self._forgotten:
-            return _NEVER  # it has just ended, or been deleted; or it was asked for in vain
-        return self._heard_of.get(watch, _NEVER) + self._gives_way.get(watch, 0.0)
+        if watch in self._listed:
+            return _NEVER  # it was listed the last time: it has just ended, or been deleted
+        gives_way = 0.0 if watch in self._forgotten else self._gives_way.get(watch, 0.0)
+        return self._heard_of.get(watch, _NEVER) + gives_way
 
     async def _follow_hints(self) -> None:
         """Ask for what was hinted at, one by one unless a list costs less."""

@@ -241,7 +241,7 @@ class _Case:
         limit = over + CLOSED
         for from_, until in sorted(self._day.blind):
             if from_ <= limit and until >= over:
-                limit = max(limit, until + CLOSED)
+                limit = max(limit, until + POLLED)
         return limit
 
     def _judge_asking(self) -> None:
