@@ -23,11 +23,6 @@ BOARD = WatchId(WatchKind.CONFERENCE, "1ed12456-eb4b-11ee-bba8-1bfb2838807a")
 UNKNOWN = WatchId(WatchKind.CONFERENCE, "2ed12456-eb4b-11ee-bba8-1bfb2838807b")
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="now and then a call is missed, or a stream stays: what the platform did not know once, or did not"
-    " say in an outage, is asked for in ten minutes; see tests/recorder/test_observer_turns.py",
-)
 async def test_every_second_of_a_day_is_recorded_or_accounted_for_and_nobody_is_hammered(
     tmp_path: Path,
 ) -> None:
@@ -132,11 +127,6 @@ SPOILERS: tuple[Callable[[Outcome], str], ...] = (
 )
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="servers before April 2026 answer 400 without a body where there is no such id, and nothing is"
-    " known of any conference then: one that is not there takes all others with it",
-)
 async def test_servers_that_do_not_say_why_are_asked_about_the_others_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "bucket").mkdir()
     platform = Platform(Programme(BOARD, Tape.speech("standup")), errors=ErrorStyle.BARE)

@@ -66,8 +66,7 @@ BEFORE: Final = Age(ErrorStyle.ENVELOPE, TimeStyle.RFC3339, PayloadStyle.WRAPPED
 """Until July 2026."""
 LONG_AGO: Final = Age(ErrorStyle.BARE, TimeStyle.SPACED, PayloadStyle.WRAPPED)
 """Until February 2026. They do not say whether there is no such id, or what else is the matter."""
-AGES: Final = (TODAY, BEFORE)
-"""Those of which a day is drawn. Of the others one unknown id hides all: see `tests/daemon/test_day.py`."""
+AGES: Final = (TODAY, BEFORE, LONG_AGO)
 
 
 @dataclass(frozen=True)
