@@ -161,8 +161,8 @@ class Conference:
 
     def _say_lost(self, reason: str, seconds: float, *, silent: bool, reopens: bool) -> tuple[Setback, float]:
         """Say why a stream has ended; return what to do next and how long to wait at least."""
-        if self._attendance.life.over:
-            return Setback.NOT_LIVE, 0.0
+        if self._attendance.unwanted:
+            return Setback.NOT_LIVE, 0.0  # and why is said where it is waited
         if reopens:
             self._journal.opens_anew(reason, seconds)
         elif silent and seconds < NOT_LIVE_WITHIN:
