@@ -19,7 +19,7 @@ from recorder.config import VoipbinSettings
 from recorder.connection import Setback
 from recorder.core.snapshot import Snapshot, read_snapshot
 from recorder.credential import Credential
-from recorder.platform import Unanswered
+from recorder.platform import Unanswered, Withheld
 from recorder.rate import Rate
 from recorder.refusal import Answer, refusal
 from recorder.tls import tls_context
@@ -97,7 +97,9 @@ class RestPlatform:
         response, body = await self._ask(f"/{watch_id.kind.folder}/{watch_id.id}", {})
         if response.status_code == httpx.codes.NOT_FOUND and _names_what_is_missing(body):
             return None
-        self._check(response, body)
+        # Before April 2026 there was an empty 400 for what there is not, and for whatever else.
+        of_this_one = response.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.FORBIDDEN)
+        self._check(response, body, Withheld if of_this_one else Unanswered)
         snapshot = read_snapshot(watch_id.kind, _parse(body))
         if snapshot is None or snapshot.watch_id != watch_id:
             raise _nonsense("something else than was asked for")
@@ -134,7 +136,7 @@ class RestPlatform:
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise Unanswered(Setback.TRANSIENT, _words(error)) from None
 
-    def _check(self, response: httpx.Response, body: bytes) -> None:
+    def _check(self, response: httpx.Response, body: bytes, otherwise: type[Unanswered] = Unanswered) -> None:
         """Raise what an answer other than 200 means."""
         if response.status_code == httpx.codes.OK:
             return
@@ -146,7 +148,7 @@ class RestPlatform:
         # Not found is no answer of the API here, but of something in its place.
         found = response.status_code != httpx.codes.NOT_FOUND
         setback = refused.setback if found else Setback.TRANSIENT
-        raise Unanswered(
+        raise otherwise(
             setback,
             str(refused),
             retry_after=refused.retry_after,

@@ -20,7 +20,7 @@ from recorder.connection import Setback
 from recorder.core.backoff import Backoff
 from recorder.core.snapshot import Known, Snapshot, Unseen
 from recorder.hearing import PACES, Hearing
-from recorder.platform import Platform, Unanswered
+from recorder.platform import Platform, Unanswered, Withheld
 from storage.names import WatchId, WatchKind
 
 INTERVAL: Final = 3.0
@@ -34,14 +34,16 @@ SHARE: Final = 5.0
 SINGLES: Final = 10
 """Conferences and calls that are asked for by themselves after a list: those longest not heard of."""
 OVER_INTERVAL: Final = 600.0
-"""Seconds that what is over, or not known to the platform, gives way to the others."""
+"""Seconds that what is over gives way to the others."""
+ABSENT_INTERVAL: Final = 5.0
+"""The same of what the platform does not know, or say: a call may begin at any time, unheard of."""
 PAGE_SIZE: Final = 100
 """Conferences that a request of a list brings."""
 FORGIVEN: Final = 5.0
 """Seconds that a first failure may take from being made good until all that was known counts for nothing."""
 GATHERING: Final = 0.1
-"""Seconds in which hints are gathered: most come twice, and a meeting's participants come together. Where
-there were many, the next are gathered for longer."""
+"""Seconds in which hints are gathered: most come twice, and a meeting's participants come together. After
+many, the next are followed later."""
 _REPEAT_INTERVAL: Final = 60.0
 _NEVER: Final = -math.inf
 
@@ -95,7 +97,7 @@ class Observer:
         self.finder: Finder | None = None
         self._heard_of: dict[WatchId, float] = {}  # when, by the monotonic clock
         self._shown: dict[WatchId, Snapshot] = {}  # what was last shown, watched or not, while that holds
-        self._over: set[WatchId] = set()
+        self._gives_way: dict[WatchId, float] = {}  # for so many seconds
         self._listed: set[WatchId] = set()  # the last time
         self._forgotten: set[WatchId] = set()  # of which it was told that nothing is known
         self._hints: dict[WatchId, None] = {}
@@ -103,6 +105,7 @@ class Observer:
         self._look_at_all = False
         self._bell = anyio.Event()
         self._gathering = GATHERING
+        self._followed_at = _NEVER
         self._customer = ""
         self._repeats = logs.Repeats(_REPEAT_INTERVAL)
         self._answers = True
@@ -120,7 +123,7 @@ class Observer:
     def leave(self, watch: WatchId) -> None:
         """Tell of this one no more."""
         self._heard_of.pop(watch, None)
-        self._over.discard(watch)
+        self._gives_way.pop(watch, None)
         self._forgotten.discard(watch)
 
     async def run(self) -> None:
@@ -157,7 +160,8 @@ class Observer:
         """Wait until it is time for a list, or there was a hint and a moment to gather the others."""
         with anyio.move_on_after(due - self._clock.monotonic()):
             await self._bell.wait()
-            await anyio.sleep(self._gathering)
+            since = self._clock.monotonic() - self._followed_at
+            await anyio.sleep(max(GATHERING, self._gathering - since))
         self._bell = anyio.Event()
 
     async def _look(self) -> float:
@@ -183,17 +187,11 @@ class Observer:
         return max(INFORMED_INTERVAL if informed else INTERVAL, requests / SHARE)
 
     async def _look_at(self, watch: WatchId) -> None:
-        """Ask for one, and tell of it.
-
-        Raises:
-            Unanswered: nobody can be asked. That this one is withheld is an answer: the list was given.
-        """
+        """Ask for one, and tell of it. That it is withheld is an answer, too: there may be others."""
         try:
             snapshot = await self._platform.get(watch)
-        except Unanswered as unanswered:
-            if unanswered.setback is not Setback.REFUSED:
-                raise
-            self._withheld(watch, unanswered)
+        except Withheld as withheld:
+            self._tell_withheld(watch, withheld)
             return
         if snapshot is None:
             self._shown.pop(watch, None)
@@ -202,15 +200,6 @@ class Observer:
         self._tell(watch, snapshot)
         if self.finder and watch.kind is WatchKind.CONFERENCE:
             self.finder.shown(watch, snapshot)
-
-    def _withheld(self, watch: WatchId, unanswered: Unanswered) -> None:
-        """Mostly it is another customer's. It is seldom asked for again; its stream is tried."""
-        self._heard_of[watch] = self._clock.monotonic()
-        self._over.add(watch)
-        if self._repeats.admit(watch, self._clock.monotonic()) is not None:
-            facts = {logs.WATCH: str(watch), logs.REASON: str(unanswered), "remedy": unanswered.remedy}
-            _log.warning("the platform does not say what becomes of this one", **facts)
-        self._news(watch, Unseen.UNKNOWN)
 
     @property
     def _searching(self) -> bool:
@@ -223,7 +212,8 @@ class Observer:
         """When it is due to be asked for by itself. What is over seldom comes back."""
         if watch in self._listed:
             return _NEVER  # it was listed the last time: it has just ended, or been deleted
-        return self._heard_of.get(watch, _NEVER) + (OVER_INTERVAL if watch in self._over else 0.0)
+        gives_way = 0.0 if watch in self._forgotten else self._gives_way.get(watch, 0.0)
+        return self._heard_of.get(watch, _NEVER) + gives_way
 
     async def _follow_hints(self) -> None:
         """Ask for what was hinted at, one by one unless a list costs less."""
@@ -236,6 +226,7 @@ class Observer:
         self._asked_for = tuple(hints)
         self._hints.clear()
         self._gathering = max(GATHERING, len(hints) / SHARE)
+        self._followed_at = self._clock.monotonic()
         for watch in hints:
             await self._look_at(watch)
 
@@ -264,8 +255,28 @@ class Observer:
             return
         self._heard_of[watch] = self._clock.monotonic()
         self._forgotten.discard(watch)
-        (self._over.add if snapshot is None or snapshot.over else self._over.discard)(watch)
+        if snapshot is None:
+            self._gives_way.setdefault(watch, ABSENT_INTERVAL)
+        elif snapshot.over:
+            self._gives_way[watch] = OVER_INTERVAL
+        else:
+            self._gives_way.pop(watch, None)
         self._news(watch, Unseen.ABSENT if snapshot is None else snapshot)
+
+    def _tell_withheld(self, watch: WatchId, withheld: Withheld) -> None:
+        """Whatever there is of this one, it is not said. Its stream is tried."""
+        self._shown.pop(watch, None)
+        if watch not in self._heard_of:
+            return
+        now = self._clock.monotonic()
+        self._heard_of[watch] = now
+        self._forgotten.discard(watch)
+        is_refused = withheld.setback is Setback.REFUSED
+        self._gives_way[watch] = OVER_INTERVAL if is_refused else ABSENT_INTERVAL
+        if self._repeats.admit(watch, now) is not None:
+            facts = {logs.WATCH: str(watch), logs.REASON: str(withheld), "remedy": withheld.remedy}
+            _log.warning("the platform does not say what becomes of this one", **facts)
+        self._news(watch, Unseen.UNKNOWN)
 
     # Listening
 

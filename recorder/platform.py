@@ -15,6 +15,10 @@ class Unanswered(NotGranted):
     """The platform did not say: it is away, refuses, or talks nonsense. Nothing is known by it."""
 
 
+class Withheld(Unanswered):
+    """The platform does not say what there is of one id: it is another customer's, or the servers are old."""
+
+
 class Platform(Protocol):
     """Answers questions about conferences and calls."""
 
@@ -32,6 +36,7 @@ class Platform(Protocol):
         """One conference or call, deleted ones too; None if the platform knows none of that id.
 
         Raises:
+            Withheld: of this one nothing is known by that, and of others it may say something.
             Unanswered: nothing is known of it by that. Its message holds no secret.
         """
 

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from recorder.connection import Setback
 from recorder.core.snapshot import Snapshot
 from recorder.offload import Arguments, Result
-from recorder.platform import Unanswered
+from recorder.platform import Unanswered, Withheld
 from recorder.segment import SealedSegment
 from storage.errors import ObjectConflict, ObjectNotFound, StoreError, StoreUnavailable
 from storage.names import WatchId
@@ -29,7 +29,6 @@ class MemoryStore:
     Attributes:
         objects: everything stored, by key. A test may damage or remove an object here.
         failure: raised by every call while it is set; an outage, or a refusal.
-        withheld: what nobody may have though the rest is given: it is another customer's.
         failures: raised by every call for a key, by key.
         read: the keys that were opened, in order.
         held: the keys that are on hold.
@@ -117,6 +116,8 @@ class MemoryPlatform:
     Attributes:
         known: what the platform knows, oldest first. A test may change it.
         failure: raised by every call while it is set; an outage, or a refusal.
+        withheld: what nobody may have though the rest is given: it is another customer's.
+        unsaid: ids of which an old server says nothing.
         asked: how many requests it has cost: one, or one for a hundred of a list and one more.
     """
 
@@ -124,6 +125,7 @@ class MemoryPlatform:
         self.known = {snapshot.watch_id: snapshot for snapshot in known}
         self.failure: Unanswered | None = None
         self.withheld: set[WatchId] = set()
+        self.unsaid: set[WatchId] = set()
         self.asked = 0
 
     async def conferences(self) -> Sequence[Snapshot]:
@@ -138,7 +140,9 @@ class MemoryPlatform:
     async def get(self, watch_id: WatchId) -> Snapshot | None:
         await self._ask(1)
         if watch_id in self.withheld:
-            raise Unanswered(Setback.REFUSED, "HTTP 403, PERMISSION_DENIED")
+            raise Withheld(Setback.REFUSED, "HTTP 403, PERMISSION_DENIED")
+        if watch_id in self.unsaid:
+            raise Withheld(Setback.TRANSIENT, "HTTP 400")
         return self.known.get(watch_id)
 
     async def close(self) -> None:

@@ -6,8 +6,9 @@ nobody is in it                       a stream that stands is kept, for it hears
 it is over, or was and is not there   no stream is wanted
 nothing                               a stream is wanted, as if nobody could be asked
 
-Ears go before hearsay: where audio comes nothing is hung up, whatever is said. Times are monotonic seconds;
-the clock is the caller's.
+Ears go before hearsay: where audio comes nothing is hung up, whatever is said, and who is heard after it was
+said that nobody is there is missed when the stream breaks off. Times are monotonic seconds; the clock is the
+caller's.
 """
 
 from dataclasses import dataclass
@@ -76,12 +77,15 @@ class Life:
         self._participants: frozenset[str] = frozenset()
         self._connected_at: float | None = None
         self._heard_at: float | None = None
+        self._told_at = 0.0
+        self._spoke_at: float | None = None  # when audio last came, over whichever stream
+        self._spoke_from = 0.0  # since when it has come without a pause
 
     # What it is told
 
     def told(self, known: Known, now: float) -> None:
         """This is known now."""
-        self.known = known
+        self.known, self._told_at = known, now
         if isinstance(known, Snapshot):
             self._seen, self._ending = True, known.ending
             if not known.occupied:
@@ -92,7 +96,7 @@ class Life:
             self._participants = frozenset(known.participants)
             if joined:
                 self.fruitless = 0  # who joins may be in a new bridge, which no stream before is in
-        else:
+        elif known is Unseen.ABSENT:
             self._occupied_since = None
 
     def connected(self, now: float) -> None:
@@ -101,7 +105,10 @@ class Life:
 
     def heard(self, at: float) -> None:
         """The stream brought audio."""
-        self._heard_at, self._seen, self.fruitless = at, True, 0
+        if self._spoke_at is None or at - self._spoke_at > LAST_WORDS:
+            self._spoke_from = at
+        self._heard_at = self._spoke_at = at
+        self._seen, self.fruitless = True, 0
 
     def disconnected(self) -> None:
         """The stream is gone."""
@@ -122,7 +129,7 @@ class Life:
     def ending(self) -> str:
         """How it has ended, in words; "" while it has not."""
         if self.known is Unseen.ABSENT:
-            return GONE if self._seen else ""
+            return GONE if self._seen and not self._disproved else ""
         return self._ending
 
     @property
@@ -143,6 +150,8 @@ class Life:
 
         A stream that breaks off while it is, is a gap. One that does while it is not, is none.
         """
+        if self._disproved and not self._ending:
+            return None
         if isinstance(self.known, Snapshot):
             return self.known.occupied and not self.known.over
         return False if self.over or self.known is Unseen.ABSENT else None
@@ -162,11 +171,7 @@ class Life:
             return Course.LISTEN
         if self.over:
             return Course.END
-        if self.known is Unseen.ABSENT:
-            return Course.REST if standing else Course.WAIT
-        if not isinstance(self.known, Snapshot):
-            return Course.LISTEN
-        if not self.known.occupied:
+        if self._vacant and not self._disproved:
             return Course.REST if standing else Course.WAIT
         due = self._reopen_at
         return Course.REOPEN if due is not None and now >= due else Course.LISTEN
@@ -179,9 +184,21 @@ class Life:
         return min((due for due in dues if due is not None and due > now), default=None)
 
     @property
+    def _vacant(self) -> bool:
+        """Whether it was said that nobody is there."""
+        return self.known is Unseen.ABSENT or (isinstance(self.known, Snapshot) and not self.known.occupied)
+
+    @property
+    def _disproved(self) -> bool:
+        """Whether somebody was heard after that was said, whose last words it cannot have been."""
+        if not self._vacant or self._spoke_at is None:
+            return False
+        return self._spoke_from > self._told_at or self._spoke_at - self._told_at > LAST_WORDS
+
+    @property
     def _reopen_at(self) -> float | None:
         """When the stream that stands has been silent for too long, people being there."""
-        if self._connected_at is None or self._occupied_since is None:
+        if self._connected_at is None or self._occupied_since is None or self.known is Unseen.UNKNOWN:
             return None
         silent_since = max(self._connected_at, self._occupied_since)
         if self._heard_at is not None:

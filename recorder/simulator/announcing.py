@@ -29,23 +29,32 @@ class Delivery:
     Args:
         style: of the payload.
         loss: the share that never arrives.
+        twice: the share that arrives once more, beside what comes twice by being published twice.
         delay: seconds that one is late, at most. Each has its own delay, which is how they change places.
         seed: makes it the same each time.
     """
 
     def __init__(
-        self, style: PayloadStyle = PayloadStyle.BARE, *, loss: float = 0.0, delay: float = 0.0, seed: int = 0
+        self,
+        style: PayloadStyle = PayloadStyle.BARE,
+        *,
+        loss: float = 0.0,
+        twice: float = 0.0,
+        delay: float = 0.0,
+        seed: int = 0,
     ) -> None:
         self.style = style
         self.loss = loss
+        self.twice = twice
         self.delay = delay
         self._chance = random.Random(seed)  # noqa: S311  nothing secret hangs on it
 
-    def fate(self) -> float | None:
-        """Seconds until the next one is delivered, None if it never is."""
-        if self._chance.random() < self.loss:
-            return None
-        return self._chance.random() * self.delay
+    def fate(self) -> list[float]:
+        """Seconds until the next one is delivered, for each time that it is."""
+        chance = self._chance.random
+        if chance() < self.loss:
+            return []
+        return [chance() * self.delay for _ in range(1 + (chance() < self.twice))]
 
 
 class Subscriber:
@@ -84,8 +93,7 @@ class Subscriber:
             payload = json.dumps(body)
         for topic in topics:
             if any(topic.startswith(wanted) for wanted in self.topics):
-                delay = delivery.fate()
-                if delay is not None:
+                for delay in delivery.fate():
                     self._deliver(payload, delay)
 
 

@@ -4,11 +4,15 @@ Knows no socket but the simulator's own faces.
 """
 
 import asyncio
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from recorder.simulator.announcing import PayloadStyle
+from recorder.simulator.platform import ErrorStyle
 from recorder.simulator.programme import Programme
+from recorder.simulator.rendering import TimeStyle
 from recorder.simulator.resources import CallStatus, ConferenceType
 from recorder.simulator.script import Trouble
 from recorder.simulator.server import Simulator
@@ -114,6 +118,18 @@ class AsteriskRestarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Dialled:
+    """A call begins, and rings somewhere."""
+
+    at: float
+    programme: Programme
+
+    def happen(self, simulator: Simulator) -> None:
+        """Let it happen."""
+        simulator.platform.dial(self.programme)
+
+
+@dataclass(frozen=True, slots=True)
 class CallBecame:
     """A call goes on to another status."""
 
@@ -124,6 +140,72 @@ class CallBecame:
     def happen(self, simulator: Simulator) -> None:
         """Let it happen."""
         simulator.platform.call(self.watch).become(self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """The streams of one conference or call, or of all, end bare; the platform goes on."""
+
+    at: float
+    watch: WatchId | None = None
+
+    def happen(self, simulator: Simulator) -> None:
+        """Let it happen."""
+        simulator.drop_everybody(self.watch)
+
+
+@dataclass(frozen=True, slots=True)
+class Unannounced:
+    """The event sockets end bare. Who comes back is let in, and has missed what there was."""
+
+    at: float
+
+    def happen(self, simulator: Simulator) -> None:
+        """Let it happen."""
+        simulator.drop_event_sockets()
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """Servers of another age take over: streams and event sockets end, and answers look different."""
+
+    at: float
+    errors: ErrorStyle
+    times: TimeStyle
+    payloads: PayloadStyle
+
+    def happen(self, simulator: Simulator) -> None:
+        """Let it happen."""
+        platform = simulator.platform
+        platform.errors, platform.times, platform.delivery.style = self.errors, self.times, self.payloads
+        simulator.drop_everybody()
+        simulator.drop_event_sockets()
+
+
+@dataclass(frozen=True, slots=True)
+class Crowded:
+    """Others of the same customer use up its limit for so many seconds, but for `left` requests a second."""
+
+    at: float
+    seconds: float
+    left: float = 1.0
+
+    def happen(self, simulator: Simulator) -> None:
+        """Let it happen."""
+        if simulator.platform.limit:
+            simulator.platform.limit.crowd(self.left)
+
+
+@dataclass(frozen=True, slots=True)
+class _Alone:
+    """The others are content."""
+
+    at: float
+
+    def happen(self, simulator: Simulator) -> None:
+        """Let it happen."""
+        if simulator.platform.limit:
+            simulator.platform.limit.crowd(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +243,21 @@ class _Back:
         platform.events_trouble = None if self.events else platform.events_trouble
 
 
-async def live_through(day: Iterable[Happening], simulator: Simulator) -> None:
-    """Let it all happen, each at its time. What is planned for one moment happens in the order it stands."""
-    began = asyncio.get_running_loop().time()
-    plan = list(day)
-    plan += [_Back(each.at + each.seconds, each.api, each.events) for each in plan if isinstance(each, Away)]
+async def live_through(day: Iterable[Happening], simulator: Simulator) -> float:
+    """Let it all happen, each at its time. What is planned for one moment happens in the order it stands.
+
+    Returns when it began, by `time.monotonic()`.
+    """
+    began = time.monotonic()
+    plan: list[Happening] = []
+    for each in day:
+        plan.append(each)
+        match each:
+            case Away():
+                plan.append(_Back(each.at + each.seconds, each.api, each.events))
+            case Crowded():
+                plan.append(_Alone(each.at + each.seconds))
     for each in sorted(plan, key=lambda happening: happening.at):
-        await asyncio.sleep(max(0.0, began + each.at - asyncio.get_running_loop().time()))
+        await asyncio.sleep(max(0.0, began + each.at - time.monotonic()))
         each.happen(simulator)
+    return began

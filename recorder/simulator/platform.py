@@ -9,7 +9,7 @@ from recorder.simulator.announcing import Delivery, Subscriber
 from recorder.simulator.programme import Airing, Programme
 from recorder.simulator.record import Asked, WatchRecord
 from recorder.simulator.rendering import TimeStyle, as_json
-from recorder.simulator.resources import Call, Conference, ConferenceType, Resource
+from recorder.simulator.resources import Call, CallStatus, Conference, ConferenceType, Resource
 from recorder.simulator.script import Step, Trouble
 from storage.names import WatchId, WatchKind
 
@@ -44,6 +44,7 @@ class RateLimit:
     def __init__(self, rate: float = 17.0, burst: int = 33) -> None:
         self.rate = rate
         self.burst = burst
+        self._usual = rate
         self._tokens = float(burst)
         self._counted_at = 0.0
 
@@ -55,6 +56,11 @@ class RateLimit:
             return ceil((1 - self._tokens) / self.rate)
         self._tokens -= 1
         return None
+
+    def crowd(self, left: float | None) -> None:
+        """Others of the customer use it up: `left` requests a second are left. With None they are gone."""
+        self.rate = self._usual if left is None else left
+        self._tokens = 0.0
 
 
 class Platform:
@@ -100,6 +106,7 @@ class Platform:
         self._clock = Clock()
         self._airings: dict[WatchId, Airing] = {}
         self._resources: dict[WatchId, Resource] = {}
+        self._lives: dict[WatchId, list[tuple[Resource, WatchRecord]]] = {}
         for programme in programmes:
             self.add(programme)
 
@@ -109,15 +116,14 @@ class Platform:
         Two are in it already, and nothing is announced.
         """
         watch = programme.watch
-        self._airings[watch] = Airing(programme)
         if watch.kind is WatchKind.CALL:
-            self._resources[watch] = Call(watch=watch, clock=self._clock)
+            self._show(programme, Call(watch=watch, announce=self._announce, clock=self._clock))
             return
         conference = Conference(watch=watch, announce=_to_nobody, clock=self._clock)
         conference.join()
         conference.join()
         conference.announce = self._announce
-        self._resources[watch] = conference
+        self._show(programme, conference)
 
     def create(
         self, programme: Programme, name: str = "", kind: ConferenceType = ConferenceType.CONFERENCE
@@ -125,10 +131,18 @@ class Platform:
         """Create a conference that nobody has joined yet, and announce it."""
         watch = programme.watch
         conference = Conference(watch=watch, announce=self._announce, clock=self._clock, name=name, type=kind)
-        self._airings[watch] = Airing(programme)
-        self._resources[watch] = conference
+        self._show(programme, conference)
         self._announce(conference, "conference_created")
         return conference
+
+    def dial(self, programme: Programme) -> Call:
+        """Begin a call that nobody has answered yet, and announce it."""
+        call = Call(
+            watch=programme.watch, announce=self._announce, clock=self._clock, status=CallStatus.DIALING
+        )
+        self._show(programme, call)
+        self._announce(call, "call_created")
+        return call
 
     def remove(self, watch: WatchId) -> None:
         """Forget one: the API knows nothing of it any more. Who listens goes on listening.
@@ -165,6 +179,10 @@ class Platform:
         """What the API knows of a watch; None for nothing."""
         return self._resources.get(watch)
 
+    def lives(self, watch: WatchId) -> list[tuple[Resource, WatchRecord]]:
+        """All that there ever was of an id, in order: it may be forgotten, and come back."""
+        return self._lives.get(watch, [])
+
     @property
     def resources(self) -> Iterable[Resource]:
         """All that the API knows."""
@@ -195,11 +213,16 @@ class Platform:
         """
         return self._airings[watch].script.pending
 
-    def _announce(self, conference: Conference, event: str) -> None:
-        body = as_json(conference, self.times)
+    def _show(self, programme: Programme, resource: Resource) -> None:
+        airing = self._airings[programme.watch] = Airing(programme)
+        self._resources[programme.watch] = resource
+        self._lives.setdefault(programme.watch, []).append((resource, airing.record))
+
+    def _announce(self, resource: Resource, event: str) -> None:
+        body = as_json(resource, self.times)
         for subscriber in tuple(self.subscribers):
             subscriber.publish(event, body, self.delivery)
 
 
-def _to_nobody(_conference: Conference, _event: str) -> None:
+def _to_nobody(_resource: Resource, _event: str) -> None:
     """What is set up before anybody listens is not announced."""

@@ -79,6 +79,7 @@ class ConnectionRecord:
         pings: pings that came from the client.
         close_code: of the client's close frame; 1006 if it went away without one, None while it is open.
         ended: why it ended, None while it is open.
+        began_at, ended_at: when, by `time.monotonic()`; the end is None while it is open.
     """
 
     tape: Tape
@@ -93,6 +94,8 @@ class ConnectionRecord:
     pings: int = 0
     close_code: int | None = None
     ended: Ended | None = None
+    began_at: float = 0.0
+    ended_at: float | None = None
 
     def samples(self) -> NDArray[np.int16]:
         """Every sample a correct receiver must have, in order."""

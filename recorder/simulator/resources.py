@@ -14,7 +14,7 @@ from uuid import uuid4
 from recorder.clock import Clock
 from storage.names import WatchId
 
-Announce = Callable[["Conference", str], None]
+Announce = Callable[["Resource", str], None]
 """Called with what has changed and the platform's word for it, such as `conference_updated`."""
 
 
@@ -66,7 +66,7 @@ class Bridge:
 
 
 class Stay(NamedTuple):
-    """One participant's time in a conference, by the monotonic clock; `left_at` is None while it lasts."""
+    """One participant's time, by the monotonic clock; `left_at` is None while it lasts. A call has one."""
 
     participant: str
     joined_at: float
@@ -179,13 +179,17 @@ class Conference:
 class Call:
     """A call. Its streams hear it while it is `progressing`, and are closed when it hangs up.
 
-    Nothing is announced: what the platform says of calls on the event socket was not read.
+    Attributes:
+        bridge: what a stream is put into.
+        stays: from when to when it was `progressing`.
     """
 
     watch: WatchId
+    announce: Announce
     clock: Clock
     status: CallStatus = CallStatus.PROGRESSING
     bridge: Bridge = field(default_factory=Bridge)
+    stays: list[Stay] = field(default_factory=list)
     created_at: datetime = field(init=False)
     updated_at: datetime | None = None
     ended_at: datetime | None = None
@@ -193,16 +197,25 @@ class Call:
 
     def __post_init__(self) -> None:
         self.created_at = self.clock.utc()
-        self.bridge.members = int(self.status is CallStatus.PROGRESSING)
+        self._count()
 
     def become(self, status: CallStatus) -> None:
-        """Go on to another status."""
+        """Go on to another status, for each of which the platform has an event of its own."""
         self.status = status
         self.updated_at = self.clock.utc()
-        self.bridge.members = int(status is CallStatus.PROGRESSING)
+        self._count()
         if status is CallStatus.HANGUP:
             self.ended_at = self.updated_at
             self.bridge.alive, self.bridge.hung_up = False, True
+        self.announce(self, f"call_{status}")
+
+    def _count(self) -> None:
+        speaking, now = self.status is CallStatus.PROGRESSING, self.clock.monotonic()
+        if speaking and not self.bridge.members:
+            self.stays.append(Stay(self.watch.id, now, None))
+        elif self.bridge.members and not speaking:
+            self.stays[-1] = self.stays[-1]._replace(left_at=now)
+        self.bridge.members = int(speaking)
 
 
 Resource = Conference | Call

@@ -24,6 +24,7 @@ async def attend(line: Line) -> None:
     """Serve one upgraded connection until either side ends it; its record is complete then."""
     airing, encapsulation = line.admission.airing, line.admission.encapsulation
     record = ConnectionRecord(airing.programme.tape, airing.programme.codec, encapsulation)
+    record.began_at = time.monotonic()
     number = len(airing.record.connections)
     airing.record.connections.append(record)
     line.record = record
@@ -32,6 +33,7 @@ async def attend(line: Line) -> None:
         await _listen(line, record)
         tasks.cancel_scope.cancel()
     line.blame(Ended.CLIENT)
+    record.ended_at = time.monotonic()
     record.pings = line.pings
     record.close_code = line.close_code
 

@@ -1,4 +1,4 @@
-"""Measures what a stream costs, how that grows, and what a restart of the platform does. See `--help`.
+"""Measures what streams cost, how that grows, what a restart does and how conferences are found: `--help`.
 
 The installed daemon runs against one load generator, on a core of its own; the generator, the store and the
 benchmark share another. Figures of one run compare with each other; those of two machines or days do not.
@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from recorder.core.media import Encapsulation
+from tests.bench import discovery as finding
 from tests.bench import growth as growing
 from tests.bench import restart as restarting
 from tests.bench import rivals, stages, tables
@@ -186,6 +187,33 @@ def restart(
     _end(bad=not back.good)
 
 
+@app.command()
+def discovery(
+    *,
+    conferences: Annotated[int, typer.Option(min=1, help="That there are.")] = 2000,
+    live: Annotated[int, typer.Option(min=1, help="With people in them, at a time.")] = 200,
+    turnover: Annotated[float, typer.Option(min=0.01, help="Of those that are over a second.")] = 1.0,
+    seconds: Annotated[float, typer.Option(min=1, help="For which people move on.")] = 60,
+    setup: Annotated[float, typer.Option(min=0, help="Seconds from a handshake to audio.")] = 1.0,
+    frame: Annotated[int, typer.Option(min=1, help="Samples in a message.")] = 160,
+    json: Json = False,
+) -> None:
+    """How long it takes to find and record all that are live, and then each that begins, within the budget.
+
+    \b
+    python -m tests.bench discovery --conferences 2000 --live 200
+    """
+    crowd = finding.Crowd(conferences, live, turnover, setup, frame)
+    with _bench(tls=False) as (_, say):
+        found = finding.discover(crowd, seconds, say)
+    if json:
+        tables.show_json(**vars(crowd), **found.plain())
+    else:
+        tables.show_machine()
+        tables.show_found(crowd, found)
+    _end(bad=not found.good)
+
+
 @contextmanager
 def _bench(*, tls: bool) -> Iterator[tuple[Certificate | None, Say]]:
     """What every run needs: a place beside what is measured, perhaps a certificate, a line of progress."""
@@ -212,7 +240,7 @@ def _end(*, bad: bool) -> None:
 def _main() -> None:
     """Benchmarks of the recorder. Run them on an idle machine.
 
-    The exit status is 1 when the daemon has lost samples, or was not back in time.
+    The exit status is 1 when the daemon has lost samples, or was not in time.
     """
 
 

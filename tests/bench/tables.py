@@ -10,6 +10,7 @@ from rich.table import Column, Table
 
 from tests.bench import kernel
 from tests.bench.daemon import WAY
+from tests.bench.discovery import BOUND, Crowd, Found
 from tests.bench.process import DENIED, TOO_LATE, Cost
 from tests.bench.restart import Return
 
@@ -126,6 +127,29 @@ def show_return(back: Return) -> None:
         f"generator: {back.late * 1000:.0f} ms late at most",
         highlight=False,
     )
+
+
+def show_found(crowd: Crowd, found: Found) -> None:
+    took = "NOT in time" if found.seconds is None else f"after {found.seconds:.1f} s"
+    middle, most_of_them, most = found.spread
+    out.print(
+        f"{crowd.live} of {crowd.conferences} conferences were live, and all recorded {took}; the bound is"
+        f" {BOUND:.0f} s\n"
+        f"requests until then: {_requests(found.requests)}\n"
+        f"the daemon took {found.cpu:.0%} of its core and {found.memory:.0f} MiB\n"
+        f"then {len(found.late) + found.unheard} more began, {crowd.turnover:g} a second, as many being over:"
+        f" recorded after {middle:.1f} s (median), {most_of_them:.1f} s (95 %), {most:.1f} s (most);"
+        f" {found.unheard} were not\n"
+        f"requests meanwhile: {_requests(found.later)}\n"
+        f"the daemon took {found.cpu_later:.0%} of its core and {found.memory_later:.0f} MiB\n"
+        f"in the busiest second {found.busiest} requests; {found.throttled} were answered 429\n"
+        f"samples lost: {found.lost}; the platform took {found.platform:.0%} of its core",
+        highlight=False,
+    )
+
+
+def _requests(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
 
 
 def slope(before: Cost, after: Cost) -> float:

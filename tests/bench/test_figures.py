@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.bench import kernel
+from tests.bench.discovery import Found
 from tests.bench.growth import drift
 from tests.bench.process import Cost
 from tests.bench.restart import Return, bound
@@ -121,3 +122,35 @@ def test_a_return_is_good_in_time_and_without_a_lost_sample() -> None:
     assert not replace(back, seconds=150).good
     assert not replace(back, seconds=None).good
     assert not replace(back, lost_after=1).good
+
+
+FOUND = Found(
+    seconds=18.0,
+    requests={"pages": 21, "streams": 200},
+    later={},
+    busiest=17,
+    throttled=0,
+    cpu=0.3,
+    memory=100.0,
+    cpu_later=0.2,
+    memory_later=110.0,
+    late=[float(n) for n in range(1, 21)],
+    unheard=0,
+    lost=0,
+    platform=0.3,
+)
+
+
+def test_conferences_are_found_well_in_time_within_the_budget_and_without_a_loss() -> None:
+    assert FOUND.good
+    assert not replace(FOUND, seconds=30.1).good
+    assert not replace(FOUND, seconds=None).good
+    assert not replace(FOUND, throttled=1).good
+    assert not replace(FOUND, unheard=1).good
+    assert not replace(FOUND, lost=1).good
+
+
+def test_of_twenty_the_nineteenth_is_that_of_ninety_five_percent() -> None:
+    assert FOUND.spread == (10.5, 19.0, 20.0)
+    assert replace(FOUND, late=[2.0]).spread == (2.0, 2.0, 2.0)
+    assert replace(FOUND, late=[]).spread == (0.0, 0.0, 0.0)

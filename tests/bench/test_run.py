@@ -49,6 +49,19 @@ def test_growth_has_a_row_for_each_number_of_streams() -> None:
     assert row["lost"] == 0
 
 
+def test_whoever_is_live_is_found_and_so_is_whoever_begins_later() -> None:
+    result = bench("discovery", "--conferences", "150", "--live", "5", "--seconds", "3", "--json")
+
+    assert result.stdout, result.stderr
+    said = json.loads(result.stdout)
+    assert said["seconds"] < 30
+    assert said["requests"]["streams"] == 5
+    assert said["requests"]["pages"] >= 3, "two with something on them, and the one that has nothing"
+    assert said["unheard"] == said["lost"] == said["throttled"] == 0
+    assert said["late"]
+    assert result.returncode == 0
+
+
 def test_a_way_that_there_is_not_is_refused() -> None:
     result = bench("density", "--way", "carrier-pigeon")
 
@@ -57,7 +70,7 @@ def test_a_way_that_there_is_not_is_refused() -> None:
     assert "gorilla" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["density", "growth", "restart"])
+@pytest.mark.parametrize("command", ["density", "growth", "restart", "discovery"])
 def test_each_benchmark_shows_how_it_is_run(command: str) -> None:
     result = bench(command, "--help")
 

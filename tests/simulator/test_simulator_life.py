@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from recorder.simulator import (
     CUSTOMER,
@@ -19,9 +19,14 @@ from recorder.simulator import (
     CallStatus,
     ConferenceType,
     Created,
+    Crowded,
     Deleted,
     Delivery,
+    Deployed,
+    Dialled,
+    Dropped,
     Ended,
+    ErrorStyle,
     Forgotten,
     Happening,
     Joined,
@@ -29,10 +34,13 @@ from recorder.simulator import (
     PayloadStyle,
     Platform,
     Programme,
+    RateLimit,
     Refuse,
     Renamed,
     Simulator,
     Tape,
+    TimeStyle,
+    Unannounced,
     live_through,
     simulate,
 )
@@ -42,6 +50,7 @@ pytestmark = pytest.mark.anyio
 
 ALL = f"customer_id:{CUSTOMER}:conference"
 ONE = f"{ALL}:{BOARD.id}"
+CALLS = f"customer_id:{CUSTOMER}:call"
 
 
 async def subscribed(server: Simulator, *topics: str) -> ClientConnection:
@@ -188,6 +197,62 @@ async def test_older_servers_wrap_events_and_send_them_once(ramp: Tape) -> None:
     assert [(each["type"], each["data"]["name"]) for each in received] == [("conference_updated", "board")]
 
 
+async def test_a_call_is_announced_by_its_statuses_and_twice_on_the_short_topic(ramp: Tape) -> None:
+    platform = Platform()
+    async with simulate(platform) as server:
+        twice = await subscribed(server, CALLS)
+        once = await subscribed(server, f"{CALLS}:{CALL.id}")
+        of_conferences = await subscribed(server, ALL)
+        call = platform.dial(Programme(CALL, ramp))
+        for status in (CallStatus.RINGING, CallStatus.PROGRESSING, CallStatus.HANGUP):
+            call.become(status)
+        both, other = [await events(twice), await events(once)], await events(of_conferences)
+        for socket in (twice, once, of_conferences):
+            await socket.close()
+
+    statuses = ["dialing", "ringing", "progressing", "hangup"]
+    assert [each["status"] for each in both[1]] == statuses
+    assert [each["status"] for each in both[0]] == [status for status in statuses for _ in range(2)]
+    assert {each["id"] for each in both[1]} == {CALL.id}
+    assert both[1][-1]["tm_hangup"] is not None
+    assert other == []
+
+
+async def test_older_servers_wrap_what_becomes_of_a_call(ramp: Tape) -> None:
+    platform = Platform(delivery=Delivery(PayloadStyle.WRAPPED))
+    async with simulate(platform) as server:
+        socket = await subscribed(server, CALLS)
+        platform.dial(Programme(CALL, ramp)).become(CallStatus.CANCELING)
+        received = await events(socket)
+        await socket.close()
+
+    assert [(each["type"], each["data"]["status"]) for each in received] == [
+        ("call_created", "dialing"),
+        ("call_canceling", "canceling"),
+    ]
+
+
+def test_a_call_is_to_be_heard_while_it_is_progressing(ramp: Tape) -> None:
+    call = Platform().dial(Programme(CALL, ramp))
+    for status in (CallStatus.RINGING, CallStatus.PROGRESSING, CallStatus.TERMINATING, CallStatus.HANGUP):
+        call.become(status)
+    (stay,) = call.stays
+
+    assert stay.left_at is not None
+    assert not call.bridge.members
+
+
+async def test_events_may_come_more_often_than_they_should(ramp: Tape) -> None:
+    platform = Platform(Programme(BOARD, ramp), delivery=Delivery(twice=1.0))
+    async with simulate(platform) as server:
+        socket = await subscribed(server, ONE)
+        platform.conference(BOARD).rename("board")
+        received = await events(socket)
+        await socket.close()
+
+    assert [each["name"] for each in received] == ["board", "board"]
+
+
 async def test_a_deletion_is_told_twice_and_that_of_an_empty_one_once(ramp: Tape) -> None:
     async def told(platform: Platform) -> list[tuple[str, int, bool]]:
         async with simulate(platform) as server:
@@ -285,6 +350,83 @@ async def test_a_day_happens_as_it_was_planned(ramp: Tape) -> None:
     assert conference.status == "terminating", "nobody was there to leave"
     assert [stay.left_at is not None for stay in conference.stays] == [True, True]
     assert platform.resource(CALL) is None
+
+
+async def test_an_id_that_comes_back_is_another_conference(ramp: Tape) -> None:
+    platform = Platform()
+    day: list[Happening] = [
+        Created(0.0, Programme(BOARD, ramp), "first"),
+        Joined(0.0, BOARD),
+        Deleted(0.02, BOARD),
+        Forgotten(0.02, BOARD),
+        Created(0.04, Programme(BOARD, ramp), "second"),
+        Dialled(0.04, Programme(CALL, ramp)),
+    ]
+    async with simulate(platform) as server:
+        await live_through(day, server)
+        async with listen(server) as stream:
+            platform.conference(BOARD).join()
+            await stream.recv()
+    (first, unheard), (second, heard) = platform.lives(BOARD)
+
+    assert [first.status, second.status] == ["terminated", "progressing"]
+    assert [len(each.connections) for each in (unheard, heard)] == [0, 1]
+    assert platform.call(CALL).status is CallStatus.DIALING
+
+
+async def test_the_platform_may_be_deployed_with_servers_of_another_age(ramp: Tape) -> None:
+    platform = Platform(Programme(BOARD, ramp))
+    async with simulate(platform) as server, listen(server) as stream:
+        socket = await subscribed(server, ONE)
+        await live_through([Deployed(0.02, ErrorStyle.BARE, TimeStyle.SPACED, PayloadStyle.WRAPPED)], server)
+        with pytest.raises(ConnectionClosed):
+            await silence(stream)
+        assert await events(socket) == []
+        again = await subscribed(server, ONE)
+        platform.conference(BOARD).rename("board")
+        (event,) = await events(again)
+        await again.close()
+
+    assert socket.close_code == ABNORMAL
+    assert event["data"]["tm_delete"].startswith("9999")
+    (record,) = platform.record(BOARD).connections
+    assert record.ended is Ended.STOPPED
+    assert record.ended_at is not None
+    assert record.began_at < record.ended_at
+
+
+async def test_streams_and_event_sockets_may_end_while_the_platform_goes_on(ramp: Tape) -> None:
+    platform = Platform(Programme(BOARD, ramp))
+    async with simulate(platform) as server, listen(server) as stream:
+        socket = await subscribed(server, ALL)
+        await live_through([Dropped(0.0, CALL), Unannounced(0.0)], server)
+        await socket.wait_closed()
+        assert await stream.recv()
+        await live_through([Dropped(0.0, BOARD)], server)
+        with pytest.raises(ConnectionClosed):
+            await silence(stream)
+
+
+async def test_others_may_use_up_the_limit_for_a_while(ramp: Tape) -> None:
+    platform = Platform(Programme(BOARD, ramp), limit=RateLimit(rate=100))
+
+    async def knock() -> int:
+        try:
+            async with listen(server):
+                return 101
+        except InvalidStatus as refused:
+            return refused.response.status_code
+
+    async with simulate(platform) as server:
+        await live_through([Crowded(0.0, seconds=0.2, left=1.0)], server)
+        await asyncio.sleep(0.05)
+        after = await knock()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(live_through, [Crowded(0.0, seconds=0.3)], server)
+            await asyncio.sleep(0.05)
+            during = await knock()
+
+    assert (during, after) == (429, 101)
 
 
 async def test_the_event_socket_refuses_as_the_api_does() -> None:

@@ -78,6 +78,41 @@ def test_nobody_who_is_heard_is_hung_up_on(known: Known) -> None:
     assert one.course(100.0 + LAST_WORDS - 0.01) is Course.LISTEN
 
 
+@pytest.mark.parametrize("known", [EMPTY, RINGING, Unseen.ABSENT])
+@pytest.mark.parametrize("moments", [[0.2], [-0.5, 0.5, 1.5, 2.5]])
+def test_who_is_heard_after_it_was_said_that_nobody_is_there_is_missed_without_a_stream(
+    known: Known, moments: Sequence[float]
+) -> None:
+    one = life(known, connected=-5.0)
+    for moment in moments:
+        one.heard(moment)
+    one.disconnected()
+
+    assert one.course(60.0) is Course.LISTEN
+    assert one.owed is None
+    one.told(known, 61.0)
+    assert one.course(61.0) in (Course.WAIT, Course.END)
+    assert one.owed is False
+
+
+def test_the_last_words_of_who_has_left_prove_nothing() -> None:
+    one = life(OCCUPIED, EMPTY, connected=-5.0, heard=-1.0)
+    one.heard(0.5)
+    one.disconnected()
+
+    assert one.course(60.0) is Course.WAIT
+    assert one.owed is False
+
+
+@pytest.mark.parametrize("known", OVER)
+def test_those_who_are_heard_while_they_must_leave_do_not_come_back(known: Known) -> None:
+    one = life(known, connected=0.0, heard=LAST_WORDS + 5.0)
+    one.disconnected()
+
+    assert one.course(60.0) is Course.END
+    assert one.owed is False
+
+
 def test_a_conference_that_is_over_ends_within_seconds_of_its_last_word() -> None:
     one = life(TERMINATED, connected=0.0, heard=100.0)
 
@@ -145,6 +180,16 @@ def test_who_is_there_and_how_it_ended_is_what_was_last_shown(
     one = life(*known)
 
     assert (one.people, one.ending, one.over) == (people, ending, bool(ending))
+
+
+def test_a_time_in_which_nobody_was_told_anything_does_not_make_silence_shorter() -> None:
+    one = life(OCCUPIED, connected=0.0)
+    one.told(Unseen.UNKNOWN, PATIENCE - 1)
+
+    assert one.course(PATIENCE + 1) is Course.LISTEN
+    assert one.next_look(PATIENCE - 1) is None
+    one.told(OCCUPIED, PATIENCE + 1)
+    assert one.course(PATIENCE + 1) is Course.REOPEN
 
 
 def test_silence_counts_from_when_somebody_came_and_from_the_last_audio() -> None:
