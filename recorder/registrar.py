@@ -16,7 +16,7 @@ from recorder import logs
 from recorder.core.backoff import Backoff, Pace
 from recorder.offload import Offload
 from storage import deadline
-from storage.errors import ObjectConflict, StoreRejected
+from storage.errors import StoreRejected
 from storage.manifest import SegmentManifest
 from storage.register import REGISTER, Entry, fold, format_entry
 from storage.store import ObjectStore
@@ -40,7 +40,7 @@ class Registrar:
         self._network = network
         self._chance = chance
         self._entered: set[Entry] = set()
-        self._waiting: dict[Entry, str] = {}  # the keys of manifests that say so
+        self._waiting: dict[Entry, None] = {}
         self._added = anyio.Event()
         self._emptied = anyio.Event()
         self._complained = False
@@ -50,7 +50,7 @@ class Registrar:
         for name in {fold(name) for name in manifest.names} or {""}:
             entry = Entry(name, manifest.watch.watch_id)
             if entry not in self._entered and entry not in self._waiting:
-                self._waiting[entry] = manifest.key
+                self._waiting[entry] = None
                 self._added.set()
 
     async def run(self) -> None:
@@ -62,7 +62,7 @@ class Registrar:
                 self._added = anyio.Event()
                 await self._added.wait()
             entry = next(iter(self._waiting))
-            if await self._enter(entry, self._waiting[entry]):
+            if await self._enter(entry):
                 self._entered.add(entry)
                 del self._waiting[entry]
                 backoff = Backoff()
@@ -80,13 +80,11 @@ class Registrar:
                 self._emptied = anyio.Event()
                 await self._emptied.wait()
 
-    async def _enter(self, entry: Entry, manifest_key: str) -> bool:
+    async def _enter(self, entry: Entry) -> bool:
         """Try it; whether it is there."""
         try:
             with anyio.fail_after(ATTEMPT_TIMEOUT + 1):
-                await self._network(_put, self._store, entry.key, format_entry(manifest_key))
-        except ObjectConflict:
-            return True  # as it was entered before, with another segment
+                await self._network(_put, self._store, entry.key, format_entry(entry.name))
         except Exception as error:  # noqa: BLE001  whatever it is, recording must not end over it
             self._complain(error)
             return False

@@ -12,7 +12,7 @@ from datetime import datetime
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 
 from storage.ahead import ahead
 from storage.catalog import Catalog, read_manifest
@@ -145,12 +145,15 @@ def _confirmed(
     scan: Mapping[WatchId, tuple[str, ...]],
 ) -> tuple[Named, ...]:
     """The watches of entries that match and that a manifest bears out, and of those that were scanned."""
-    those = [key for key, entry in entries.items() if entry.is_cut or matches(entry.name)]
     found: dict[WatchId, Named] = {}
-    for named in ahead(
-        lambda key: _borne_out(store, key, entries[key]), those, threads=_READERS, name="names"
-    ):
-        if named and matches(fold(named.name)):
+
+    def borne_out(key: str) -> Named | None:
+        entry = entries[key]
+        return _borne_out(store, key, entry) if matches(_whole(store, key, entry)) else None
+
+    those = (key for key, entry in entries.items() if entry.is_cut or matches(entry.name))
+    for named in ahead(borne_out, those, threads=_READERS, name="names"):
+        if named:
             found[named.watch] = named
     for watch, names in scan.items():
         for name in names:
@@ -159,25 +162,24 @@ def _confirmed(
     return tuple(found[watch] for watch in sorted(found))
 
 
+def _whole(store: ObjectStore, key: str, entry: Entry) -> str:
+    """The name of an entry; where its key has been cut, as it holds it."""
+    if not entry.is_cut:
+        return entry.name
+    try:
+        with store.open(key, length=_MOST_ENTRY) as stream:
+            return parse_entry(stream.read()) or entry.name
+    except ObjectNotFound:
+        return entry.name
+
+
 def _borne_out(store: ObjectStore, key: str, entry: Entry) -> Named | None:
-    """The name as it stands in the manifest that an entry tells of, or else in any, the newest first."""
-    for manifest in chain(_told_of(store, key, entry.watch), _newest_first(store, entry.watch)):
+    """The name as it stands in a manifest: of the last days that have it, one a day, or else in any."""
+    for manifest in chain(_newest_first(store, entry.watch, a_day=1), _newest_first(store, entry.watch)):
         for name in manifest.names:
             if Entry(fold(name), entry.watch).key == key:
                 return Named(entry.watch, name)
     return None
-
-
-def _told_of(store: ObjectStore, key: str, watch: WatchId) -> Iterator[SegmentManifest]:
-    """The manifest that an entry tells of, if it is there and one of that watch."""
-    try:
-        with store.open(key, length=_MOST_ENTRY) as stream:
-            manifest_key = parse_entry(stream.read())
-        name = SegmentName.from_key(manifest_key or "")
-    except (ObjectNotFound, ValueError):
-        return
-    if name.watch == watch and (manifest := _read(store, name)):
-        yield manifest
 
 
 def _scan(
@@ -195,17 +197,21 @@ def _newest(store: ObjectStore, watch: WatchId) -> tuple[WatchId, SegmentManifes
     return watch, next(_newest_first(store, watch), None)
 
 
-def _newest_first(store: ObjectStore, watch: WatchId) -> Iterator[SegmentManifest]:
-    """The manifests of a watch that can be read; without a listing of all of them."""
+def _newest_first(store: ObjectStore, watch: WatchId, a_day: int | None = None) -> Iterator[SegmentManifest]:
+    """The manifests of a watch that can be read, at most so many of a day, without a listing of all."""
     for day in _days(store, watch.prefix, 3):
-        names = []
-        for item in store.list(day):
-            with suppress(ValueError):
-                if item.key.endswith(MANIFEST_SUFFIX):
-                    names.append(SegmentName.from_key(item.key))
-        for name in sorted(names, key=lambda name: (name.started_at, name.number), reverse=True):
-            if name.watch == watch and (manifest := _read(store, name)):
-                yield manifest
+        yield from islice(_of_day(store, watch, day), a_day)
+
+
+def _of_day(store: ObjectStore, watch: WatchId, day: str) -> Iterator[SegmentManifest]:
+    names = []
+    for item in store.list(day):
+        with suppress(ValueError):
+            if item.key.endswith(MANIFEST_SUFFIX):
+                names.append(SegmentName.from_key(item.key))
+    for name in sorted(names, key=lambda name: (name.started_at, name.number), reverse=True):
+        if name.watch == watch and (manifest := _read(store, name)):
+            yield manifest
 
 
 def _days(store: ObjectStore, above: str, levels: int) -> Iterator[str]:

@@ -1,9 +1,10 @@
 """The register of names: small objects by whose keys alone a name finds the watches that were ever called so.
 
-    names/board/conferences/<id>     one for each name and watch; it holds the key of a manifest that says so
+    names/board/conferences/<id>     one for each name and watch
     names/__/conferences/<id>        of a watch that had a segment without any name
 
-It is an economy: manifests are the truth, and all of this can be told from them. Names are compared without
+What such an object holds follows from its key, so that whoever writes it writes the same. All of this is an
+economy: manifests are the truth, and it can be told from them. Names are compared without
 regard to case, width and spaces; what in them cannot stand in a key of every store, or a file name of every
 file system, is escaped, and what is too long is cut, with a hash for the rest. Pure.
 """
@@ -83,16 +84,16 @@ def _escape(match: re.Match[str]) -> str:
     return "".join(f"_{byte:02x}" for byte in match[0].encode(errors="surrogatepass"))
 
 
-def format_entry(manifest_key: str) -> bytes:
-    """What an entry holds: the key of a manifest that says so."""
-    return json.dumps({"manifest": manifest_key}).encode() + b"\n"
+def format_entry(name: str) -> bytes:
+    """What the entries of a folded name hold: the whole of it."""
+    return json.dumps({"name": name}).encode() + b"\n"
 
 
 def parse_entry(data: bytes) -> str | None:
-    """The key of the manifest that an entry names; None if it names none. It may have come from anybody."""
+    """The folded name of an entry; None if it says none. It may have come from anybody."""
     try:
         content = json.loads(data)
     except (ValueError, RecursionError):
         return None
-    key = content.get("manifest") if isinstance(content, dict) else None
-    return key if isinstance(key, str) else None
+    name = content.get("name") if isinstance(content, dict) else None
+    return name if isinstance(name, str) else None

@@ -96,7 +96,7 @@ async def test_the_life_after_finds_it_entered_and_leaves_it() -> None:
             registrar.uploaded(segment("board", number=number))
             await anyio.sleep(100)
 
-    assert store.objects == {Entry("board", BOARD).key: format_entry(segment("board").key)}
+    assert store.objects == {Entry("board", BOARD).key: format_entry("board")}
     assert store.puts == 2, "and asked for it no more"
 
 

@@ -42,9 +42,7 @@ def record(
         segment = segment.model_copy(update={"platform": PlatformFacts(name=platform)})
     store_segment(store, samples, segment)
     for each in {fold(one) for one in segment.names} or {""} if entered else ():
-        key = Entry(each, of).key
-        if not list(store.list(key)):
-            put(store, key, format_entry(segment.key))
+        put(store, Entry(each, of).key, format_entry(each))
     return segment
 
 
@@ -110,12 +108,12 @@ def test_among_ten_thousand_it_takes_two_listings_and_the_manifest_of_whom_it_fi
         of = watch(number + 1)
         segment = manifest(speech(1), watch=of, name=f"room {number}")
         store.objects[segment.name.manifest_key] = b"unread"
-        put(store, Entry(f"room {number}", of).key, format_entry(segment.key))
+        put(store, Entry(f"room {number}", of).key, format_entry(f"room {number}"))
     record(store, "room 77", watch(78), days=1)
     record(store, "", watch(20_000))  # has no name, which the register knows, too
 
     assert [each for each, _ in found(store, "Room 77")] == [watch(78)]
-    assert len(store.read) <= 4
+    assert len(store.read) == 1
     store.read.clear()
     assert find(store, "broom 77").similar
     assert store.read == []
@@ -138,24 +136,31 @@ def test_what_the_register_does_not_know_is_looked_for_in_the_newest_manifests_a
 
 def test_the_register_is_not_believed() -> None:
     store = MemoryStore()
-    segment = record(store, "board", BOARD)
+    record(store, "board", BOARD)
     record(store, "sales", OTHER)
-    put(store, Entry("board", OTHER).key, format_entry(segment.key))  # tells of another's manifest
-    put(store, Entry("board", CALL).key, b"junk")  # of nothing that there is
+    put(store, Entry("board", OTHER).key, format_entry("board"))  # of whom nothing says so
+    put(store, Entry("board", CALL).key, b"junk")  # of what there is not
+    put(store, Entry("x" * 300, CALL).key, b"junk")
     put(store, "names/board/junk", b"junk")
 
     assert found(store, "board") == [(BOARD, "board")]
     assert found(store, "*") == [(OTHER, "sales"), (BOARD, "board")]
 
 
-def test_where_the_manifest_it_tells_of_is_gone_another_bears_it_out() -> None:
+def test_a_name_that_is_none_any_more_is_looked_for_as_far_back_as_need_be() -> None:
     store = MemoryStore()
-    first = record(store, "board", BOARD)
-    record(store, "board", BOARD, days=1)
-    record(store, "assembly", BOARD, days=40)
-    store.delete(first.key)
+    record(store, "board", BOARD)
+    record(store, "for an hour", BOARD, days=30)
+    for day in range(60):
+        record(store, "assembly", BOARD, days=day + 0.1)
 
-    assert found(store, "board") == [(BOARD, "board")]
+    assert found(store, "for an hour") == [(BOARD, "for an hour")]
+    store.read.clear()
+    record(store, "day after day", BOARD, days=60.1)
+    record(store, "assembly", BOARD, days=61)
+    store.read.clear()
+    assert found(store, "day after day") == [(BOARD, "day after day")]
+    assert len(store.read) == 2, "one a day is enough"
 
 
 def test_a_damaged_newest_manifest_does_not_hide_the_one_before_it() -> None:

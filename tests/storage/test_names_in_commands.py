@@ -4,14 +4,12 @@ import hashlib
 import json
 import tarfile
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from storage.directory import DirectoryStore
-from storage.errors import ObjectConflict
 from storage.manifest import SegmentManifest
 from storage.names import WatchId, WatchKind
 from storage.presence import PlatformFacts, Presence
@@ -43,10 +41,9 @@ def record(
     segment = manifest(samples, NOON + timedelta(days=days), watch=watch, number=days, name=name)
     segment = store_segment(store, samples, segment.model_copy(update={"platform": platform}))
     for each in segment.names if entered else ():
-        data = format_entry(segment.key)
+        data = format_entry(fold(each))
         digest = hashlib.sha256(data).hexdigest()
-        with suppress(ObjectConflict):
-            store.put(Entry(fold(each), watch).key, data, sha256=digest, content_type="application/json")
+        store.put(Entry(fold(each), watch).key, data, sha256=digest, content_type="application/json")
     return segment
 
 
