@@ -12,6 +12,7 @@ AT_ONCE: Final = frozenset(
         "voipbin.encapsulation",
         "voipbin.codec",
         "voipbin.connect_rate",
+        "voipbin.no_audio_after",
         "recording.sync_interval",
         "recording.min_free",
         "recording.when_full",

@@ -19,10 +19,9 @@ from recorder.config import VoipbinSettings
 from recorder.connection import Setback
 from recorder.core.snapshot import Snapshot, read_snapshot
 from recorder.credential import Credential
-from recorder.platform import Unanswered, Unsaid
+from recorder.platform import Unanswered, Withheld
 from recorder.rate import Rate
-from recorder.redaction import Redaction
-from recorder.refusal import refusal
+from recorder.refusal import Answer, refusal
 from recorder.tls import tls_context
 from storage.names import WatchId, WatchKind
 
@@ -49,7 +48,7 @@ class RestPlatform:
     ) -> None:
         self._rate = rate
         self._clock = clock
-        self._redaction = Redaction(credential.secret)
+        self._credential = credential
         self._silent_until = 0.0  # monotonic seconds: what the platform asked for
         tls = tls_context(settings)
         self._client = httpx.AsyncClient(
@@ -98,13 +97,9 @@ class RestPlatform:
         response, body = await self._ask(f"/{watch_id.kind.folder}/{watch_id.id}", {})
         if response.status_code == httpx.codes.NOT_FOUND and _names_what_is_missing(body):
             return None
-        try:
-            self._check(response, body)
-        except Unanswered as unanswered:
-            # Before April 2026 there was an empty 400 for what there is not, and for whatever else.
-            if response.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.FORBIDDEN):
-                raise Unsaid(unanswered.setback, str(unanswered)) from None
-            raise
+        # Before April 2026 there was an empty 400 for what there is not, and for whatever else.
+        of_this_one = response.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.FORBIDDEN)
+        self._check(response, body, Withheld if of_this_one else Unanswered)
         snapshot = read_snapshot(watch_id.kind, _parse(body))
         if snapshot is None or snapshot.watch_id != watch_id:
             raise _nonsense("something else than was asked for")
@@ -141,22 +136,25 @@ class RestPlatform:
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise Unanswered(Setback.TRANSIENT, _words(error)) from None
 
-    def _check(self, response: httpx.Response, body: bytes) -> None:
+    def _check(self, response: httpx.Response, body: bytes, otherwise: type[Unanswered] = Unanswered) -> None:
         """Raise what an answer other than 200 means."""
         if response.status_code == httpx.codes.OK:
             return
-        refused = refusal(
-            response.status_code,
-            response.headers.get("Retry-After"),
-            response.headers.get("X-Request-Id"),
-            body,
-            self._redaction,
-        )
+        headers = response.headers
+        answer = Answer(response.status_code, headers.get("Retry-After"), headers.get("X-Request-Id"), body)
+        refused = refusal(answer, self._credential, self._clock.utc())
         if refused.retry_after:
             self._silent_until = self._clock.monotonic() + refused.retry_after
         # Not found is no answer of the API here, but of something in its place.
-        setback = Setback.TRANSIENT if refused.setback is Setback.NOT_LIVE else refused.setback
-        raise Unanswered(setback, str(refused), retry_after=refused.retry_after)
+        found = response.status_code != httpx.codes.NOT_FOUND
+        setback = refused.setback if found else Setback.TRANSIENT
+        raise otherwise(
+            setback,
+            str(refused),
+            retry_after=refused.retry_after,
+            remedy=refused.remedy,
+            request_id=refused.request_id,
+        )
 
 
 async def _body(response: httpx.Response) -> bytes:

@@ -19,6 +19,7 @@ from recorder.attendance import Attendance
 from recorder.claim import SpoolInUse
 from recorder.conference import Conference
 from recorder.config import Settings
+from recorder.core.life import Patience
 from recorder.core.recording import Recording, RecordingSettings
 from recorder.core.segmenter import Identity
 from recorder.hooks.hooks import Hooks
@@ -30,6 +31,7 @@ from recorder.offload import DiskThreads, Offload
 from recorder.overview import Overview
 from recorder.ports import Ports, open_ports
 from recorder.rate import Rate
+from recorder.registrar import Registrar
 from recorder.reporting import Reporting
 from recorder.reserve import Reserve, ReserveWatch
 from recorder.roster import Roster
@@ -81,11 +83,17 @@ class Daemon:
         self._rate = Rate(settings.connect_rate)
         self._hooks = ports.hooks or Hooks((), ports.clock)
         self._observation = (
-            Observation(*ports.observatory(self._rate), clock=ports.clock, chance=ports.chance)
+            Observation(
+                *ports.observatory(self._rate),
+                clock=ports.clock,
+                patience=Patience(settings.voipbin.no_audio_after),
+                chance=ports.chance,
+            )
             if ports.observatory
             else None
         )
         self._spool = Spool(settings.recording.spool, settings.recording.format, ports.clock.utc)
+        self._registrar = Registrar(ports.store, network=ports.network, chance=ports.chance)
         self._uploader = Uploader(
             self._spool,
             ports.store,
@@ -93,7 +101,7 @@ class Daemon:
             disk=ports.disk,
             network=ports.network,
             chance=ports.chance,
-            on_uploaded=self._hooks.uploaded,
+            on_uploaded=self._uploaded,
         )
         self._notifier = notifier or Notifier({})
         self._lifecycle = Lifecycle(self._notifier)
@@ -165,6 +173,8 @@ class Daemon:
         """Take over what can be of settings that have changed; see `adopting`."""
         self._settings = settings
         self._rate.change(settings.connect_rate)
+        if self._observation:
+            self._observation.change(Patience(settings.voipbin.no_audio_after))
         self._room.change(settings.recording.min_free, settings.recording.when_full)
 
     async def live(
@@ -183,6 +193,7 @@ class Daemon:
             uploading.start_soon(self._sync_regularly)
             uploading.start_soon(self._room.run)
             uploading.start_soon(self._hooks.run)
+            uploading.start_soon(self._registrar.run)
             async with anyio.create_task_group() as watching:
                 supervisor = Supervisor(watching, self._record, self._open_journal, self._ports.chance)
                 roster = self._open_roster(supervisor)
@@ -197,6 +208,7 @@ class Daemon:
             self._room.say_missed()
             uploading.start_soon(_then_cancel, hurried, uploading.cancel_scope)
             await self._drain(deadline)
+            await self._registrar.finish(deadline)
             await self._hooks.finish()
             uploading.cancel_scope.cancel()
         await self._ports.disk(self._spool.stop)
@@ -259,6 +271,7 @@ class Daemon:
             self._ports.numbers,
             self._ports.clock.monotonic(),
             before.past,
+            sightings=attendance.sightings if attendance else None,
         )
         await Conference(
             watch,
@@ -278,6 +291,10 @@ class Daemon:
     def _sealed(self, manifest: SegmentManifest) -> None:
         self._uploader.add(self._spool.segment(manifest))
         self._hooks.sealed(manifest)
+
+    def _uploaded(self, manifest: SegmentManifest) -> None:
+        self._registrar.uploaded(manifest)
+        self._hooks.uploaded(manifest)
 
     async def _recover(self) -> None:
         """Bring what the run before left behind into order, and say what was found."""

@@ -1,47 +1,61 @@
-"""What is known of one watch while it is recorded, and a bell that rings when that changes."""
+"""What is known of one watch while it is recorded, and a bell that rings when that changes.
+
+It decides what becomes of the stream (`life`), and is kept for the manifests (`sightings`).
+"""
 
 import math
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 import anyio
 
 from recorder.clock import Clock
-from recorder.core.life import Course, Life
-from recorder.core.snapshot import Known, Snapshot, Unseen
+from recorder.connection import NotGranted
+from recorder.core.life import Course, Life, Patience
+from recorder.core.sightings import Sightings
+from recorder.core.snapshot import Known, Unseen
 
-LOOK_INTERVAL: Final = 1.0
-"""Seconds between two looks whether a stream that stands is still wanted, where anybody may say it is not."""
+ABSENT: Final = "the platform knows none of that id"
+EMPTY: Final = "nobody is in it"
+SILENT: Final = "people are there, and nobody was heard: the platform may have lost its bridge"
 
-_WORDS: Final = {
-    Course.WAIT: "nobody is in it",
-    Course.END: "it has ended",
-    Course.REOPEN: "people are there, and nobody was heard: the platform may have lost its bridge",
-}
+Result = TypeVar("Result")
 
 
 class Attendance:
     """Of one watch. Without news all is as if nobody could be asked.
 
-    Args:
-        observed: whether there will ever be any.
-
     Attributes:
         life: what becomes of its stream.
-        look_within: seconds until it is to be looked at again.
+        sightings: what there is to say of it in manifests, if anybody is asked about it.
     """
 
-    def __init__(self, clock: Clock, *, observed: bool = False) -> None:
+    def __init__(self, clock: Clock, *, patience: Patience | None = None) -> None:
         self._clock = clock
-        self.look_within = LOOK_INTERVAL if observed else math.inf
         self._bell = anyio.Event()
-        self.life = Life()
+        self._until_news: anyio.CancelScope | None = None
+        self.life = Life(patience)
+        self.sightings = Sightings(clock.monotonic(), clock.utc())
 
     def told(self, known: Known) -> None:
         """This is known now."""
         before = self.life.known
         self.life.told(known, self._clock.monotonic())
+        self.sightings.told(known, self._clock.monotonic())
         if known != before:
             self._bell.set()
+            if self._until_news:
+                self._until_news.cancel()
+
+    def connected(self) -> None:
+        """A stream stands, and audio gets its times from now."""
+        self.life.connected(self._clock.monotonic())
+        self.sightings.connected(self._clock.monotonic(), self._clock.utc())
+
+    def failed(self, failure: NotGranted) -> None:
+        """The platform did not grant what it was asked for: a stream, or an answer."""
+        if failure.request_id:
+            self.sightings.failed(failure.setback, failure.request_id, self._clock.monotonic())
 
     def ring(self) -> None:
         """Wake who waits for a change."""
@@ -60,12 +74,30 @@ class Attendance:
     @property
     def why(self) -> str:
         """Why no stream is wanted, or another one is."""
-        if self.course is Course.WAIT and self.life.known is Unseen.ABSENT:
-            return "the platform knows none of that id"
-        words = _WORDS.get(self.course, "")
-        if self.course is Course.END and isinstance(self.life.known, Snapshot) and self.life.known.status:
-            return f"{words}: {self.life.known.status}"
-        return words
+        match self.course:
+            case Course.WAIT:
+                return ABSENT if self.life.known is Unseen.ABSENT else EMPTY
+            case Course.END:
+                return self.life.ending
+            case Course.REOPEN:
+                return SILENT
+            case _:
+                return ""
+
+    @property
+    def look_within(self) -> float:
+        """Seconds until something else is to be done though there are no news."""
+        now = self._clock.monotonic()
+        due = self.life.next_look(now)
+        return math.inf if due is None else due - now
+
+    async def unless_told(self, wait: Callable[[], Awaitable[Result]]) -> Result | None:
+        """Wait, but no longer than until there are news that matter; None if there are. One at a time."""
+        if self.life.hears(self._clock.monotonic()):
+            return await wait()
+        with anyio.CancelScope() as self._until_news:
+            return await wait()
+        return None
 
     async def change(self, within: float | None = None) -> None:
         """Wait for news, for `ring`, or so many seconds."""

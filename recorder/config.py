@@ -107,6 +107,7 @@ class VoipbinSettings(Table):
         ca_file: certificates to trust in place of the system's.
         auth: where a JWT goes.
         observe: whether the API and the event socket are asked who is in a conference, and when it ends.
+        no_audio_after: seconds without audio, though people are there, after which a stream is opened anew.
     """
 
     allow_insecure: bool = False  # stands before `url`, whose check needs it
@@ -118,6 +119,7 @@ class VoipbinSettings(Table):
     ca_file: CertificateFile | None = None
     auth: Annotated[AuthForm, choice(AuthForm)] = AuthForm.HEADER
     observe: bool = True
+    no_audio_after: Annotated[Duration, between(5, 3600)] = 20.0
 
     @field_validator("url")
     @classmethod

@@ -56,12 +56,24 @@ class NotGranted(Exception):
     Attributes:
         setback: what to do about it.
         retry_after: seconds that the platform asks to wait, None if it does not say.
+        remedy: what a person can do about it, in words; "" where nothing special is known.
+        request_id: what the platform calls the request, None if it does not say. Comes from outside.
     """
 
-    def __init__(self, setback: Setback, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        setback: Setback,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        remedy: str = "",
+        request_id: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.setback = setback
         self.retry_after = retry_after
+        self.remedy = remedy
+        self.request_id = request_id
 
 
 class ConnectionRefused(NotGranted):

@@ -4,10 +4,13 @@ It comes from systemd's credentials directory or from the environment, never fro
 Knows nothing of URLs, headers or logging.
 """
 
+import base64
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -31,6 +34,7 @@ _CREDENTIAL_WORDS = (
     "token",
 )
 _ACCESSKEY_PREFIX = "vb_"
+_DOTS_OF_A_JWT = 2
 _JWT = re.compile(r"eyJ[\w-]*\.[\w-]+\.[\w-]*")
 
 
@@ -52,6 +56,29 @@ class Credential:
 
     def __repr__(self) -> str:
         return f"Credential({self.kind.value}, {REDACTED})"
+
+    @property
+    def looks_right(self) -> bool:
+        """Whether it has the form of its kind. What has not may still be one, to an older platform."""
+        if self.kind is CredentialKind.ACCESSKEY:
+            return self.secret.startswith(_ACCESSKEY_PREFIX)
+        return self.secret.count(".") == _DOTS_OF_A_JWT
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When a JWT ends, in UTC; None where it does not say. To verify it is the platform's.
+
+        VoIPBIN writes `expire`, as text; others write `exp`, in seconds.
+        """
+        part = self.secret.split(".")[1] if self.kind is CredentialKind.TOKEN and self.looks_right else ""
+        try:
+            claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+            if "expire" in claims:
+                ends = datetime.fromisoformat(claims["expire"])
+                return ends.replace(tzinfo=UTC) if ends.tzinfo is None else ends.astimezone(UTC)
+            return datetime.fromtimestamp(float(claims["exp"]), UTC)
+        except (ValueError, TypeError, KeyError, OverflowError, OSError, RecursionError):
+            return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from recorder.config import VoipbinSettings
 from recorder.connection import ConnectionLost
 from recorder.credential import Credential
 from recorder.rate import Rate
-from recorder.redaction import Redaction
 from recorder.tls import tls_context
 from storage.names import WatchId
 
@@ -62,7 +61,7 @@ class EventSockets:
 
     def __init__(self, settings: VoipbinSettings, credential: Credential, *, rate: Rate) -> None:
         self._rate = rate
-        self._redaction = Redaction(credential.secret)
+        self._credential = credential
         query = access.query(settings, credential)
         self._url = f"{settings.url}/ws" + (f"?{urlencode(query, quote_via=quote)}" if query else "")
         self._headers = access.headers(settings, credential)
@@ -89,7 +88,7 @@ class EventSockets:
                 ssl=self._tls,
             )
         except handshake.FAILURES as error:
-            raise handshake.refused(error, self._redaction) from None
+            raise handshake.refused(error, self._credential) from None
         return EventSocket(connection)
 
 

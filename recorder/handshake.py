@@ -5,9 +5,10 @@ import ssl
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
+from recorder.clock import wall_clock
 from recorder.connection import ConnectionRefused, Setback
-from recorder.redaction import Redaction
-from recorder.refusal import refusal
+from recorder.credential import Credential
+from recorder.refusal import Answer, refusal
 
 OPEN_TIMEOUT = 10.0
 """Seconds for TCP, TLS and the upgrade. The platform answers within 3 s or says 503."""
@@ -30,17 +31,17 @@ class Connect(connect):
         return exc
 
 
-def refused(error: Exception, redaction: Redaction) -> ConnectionRefused:
+def refused(error: Exception, credential: Credential) -> ConnectionRefused:
     """What one of the `FAILURES` means."""
     match error:
         case InvalidStatus(response=response):
-            return refusal(
+            answer = Answer(
                 response.status_code,
                 next(iter(response.headers.get_all("Retry-After")), None),
                 next(iter(response.headers.get_all("X-Request-Id")), None),
                 bytes(response.body or b""),
-                redaction,
             )
+            return refusal(answer, credential, wall_clock())
         case WebSocketException():
             message = f"the answer is not a WebSocket handshake ({type(error).__name__})"
         case ssl.SSLCertVerificationError():

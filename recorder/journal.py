@@ -10,9 +10,10 @@ from typing import Final
 
 import structlog
 
-from recorder import logs
+from recorder import diagnosis, logs
 from recorder.clock import Clock
 from recorder.connection import Connection, ConnectionRefused, Setback
+from recorder.core.life import Life
 from recorder.core.media import SAMPLE_RATE, Codec
 from recorder.core.recording import Recording
 from recorder.state import Condition, Facts, State, condition
@@ -29,6 +30,8 @@ LATELY = 5.0
 """Seconds for which audio still counts as coming."""
 LOST: Final = "lost"
 """Why one has to connect again: there was a connection."""
+SILENT: Final = "silent"
+"""The same: it stood and brought nothing, though people were there, and was hung up for another."""
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -45,6 +48,8 @@ class Journal:
         connection: the one that stands.
         step_since: since when something is done that must have an end soon, monotonic seconds.
         sealing_since: since when what is closed is being sealed, and nothing of it was yet.
+        cut_short: streams in a row that were accepted and ended without audio, though people were there.
+        heard: whether any stream ever brought audio.
     """
 
     def __init__(
@@ -66,6 +71,9 @@ class Journal:
         self.since = clock.monotonic()
         self.tally = Tally()
         self.recording: Recording | None = None
+        self._life: Life | None = None
+        self.cut_short = 0
+        self.heard = False
         self.connection: Connection | None = None
         self.step_since: float | None = None
         self._writing: tuple[float, Future[SamplesMissed | None]] | None = None
@@ -77,9 +85,10 @@ class Journal:
     def look(self) -> Condition:
         """Derive the state anew, and say so if it is another."""
         now, recording, before = self._clock.monotonic(), self.recording, self.condition
-        if recording and recording.hears:
+        if recording and self.hears:
             self._facts.heard_at = recording.heard_at
         self._look_at_writes(now)
+        self._look_around()
         self.condition = condition(self._facts, now, self._idle_after)
         if self.condition.state is not before.state:
             self.since = now
@@ -100,11 +109,20 @@ class Journal:
         elif facts.unwritten_since is None or wrote_at != self._unwritten_after:
             facts.unwritten_since, self._unwritten_after = now, wrote_at
 
+    def _look_around(self) -> None:
+        facts, life = self._facts, self._life
+        facts.people = life.people if life else 0
+        facts.unheard = ""
+        if life and facts.people and life.fruitless:
+            facts.unheard = diagnosis.of_silence(
+                facts.people, life.fruitless, self.watch.encapsulation, heard=self.heard
+            )
+
     # The recording, and its stream
 
-    def began(self, recording: Recording) -> None:
-        """A recording is driven from now on."""
-        self.recording = recording
+    def began(self, recording: Recording, life: Life) -> None:
+        """A recording is driven from now on, and its stream as `life` says."""
+        self.recording, self._life = recording, life
         self._facts = Facts()
         self.connection = self.step_since = self.sealing_since = self._writing = None
 
@@ -120,6 +138,9 @@ class Journal:
     def connecting(self) -> None:
         """An attempt is under way."""
         self.step_since = self._clock.monotonic()
+        if self._facts.ended:
+            self._facts.ended = ""
+            self.look()
 
     def connected(self, connection: Connection) -> None:
         """The connection stands. It proves nothing about audio."""
@@ -131,6 +152,7 @@ class Journal:
 
     def audio_began(self) -> None:
         """The first messages of a connection have come."""
+        self.cut_short, self.heard = 0, True
         self._log.info("audio began")
 
     def hanging_up(self) -> None:
@@ -147,11 +169,32 @@ class Journal:
         self._log.warning("stream lost", **{logs.REASON: reason, logs.SECONDS: round(seconds, 1)})
         self.look()
 
+    def opens_anew(self, reason: str, seconds: float) -> None:
+        """It was hung up after so many seconds for another: people are there, and none is heard."""
+        self._set_back(None, "", SILENT, missed=self._facts.missed)
+        self._log.warning(
+            "stream opened anew: it brought nothing",
+            **{
+                logs.REASON: reason,
+                logs.SECONDS: round(seconds, 1),
+                logs.COUNT: self.tally.reconnects[SILENT],
+            },
+        )
+        self.look()
+
+    def ended(self, how: str) -> None:
+        """It is over: no stream is opened, and none is missed."""
+        self.cut_short = 0
+        self._facts.setback, self._facts.missed, self._facts.connected_at = None, False, None
+        self._facts.ended = how
+        self.look()
+
     def refused(self, refused: ConnectionRefused, *, missed: bool) -> None:
         """No connection came about; `missed` says that there is audio, as far as is known."""
         setback, reason = refused.setback, str(refused)
+        self.cut_short = 0 if setback is Setback.NOT_LIVE else self.cut_short
         self.step_since = None
-        self._set_back(setback, reason, setback.name.lower(), missed=missed)
+        self._set_back(setback, reason, setback.name.lower(), missed=missed, remedy=refused.remedy)
         say = {Setback.NOT_LIVE: self._log.info, Setback.REFUSED: self._log.error}
         # By the beginning of the reason: further on it may have the id of the request, which never repeats.
         held_back = self._repeats.admit((setback, reason.partition(",")[0]), self._clock.monotonic())
@@ -161,9 +204,11 @@ class Journal:
             )
         self.look()
 
-    def _set_back(self, setback: Setback, reason: str, count_as: str, *, missed: bool) -> None:
+    def _set_back(
+        self, setback: Setback | None, reason: str, count_as: str, *, missed: bool, remedy: str = ""
+    ) -> None:
         self._facts.setback, self._facts.reason, self._facts.missed = setback, reason, missed
-        self._facts.connected_at = None
+        self._facts.remedy, self._facts.ended, self._facts.connected_at = remedy, "", None
         self.tally.reconnects[count_as] += 1
 
     # What it brought
@@ -192,6 +237,11 @@ class Journal:
         """The disk was given so many samples. It is done when `writing` is, and `written` may come later."""
         self._handed = samples
         self._writing = self._clock.monotonic(), writing
+
+    @property
+    def hears(self) -> bool:
+        """Whether the stream that stands has brought audio."""
+        return self.recording is not None and self.recording.hears
 
     @property
     def writing_since(self) -> float | None:

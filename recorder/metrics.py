@@ -23,7 +23,7 @@ from storage.manifest import GapReason
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX = "conference_recorder_"
-RECONNECTS = ("lost", "not_live", "refused", "throttled", "transient")
+RECONNECTS = ("lost", "not_live", "refused", "silent", "throttled", "transient")
 HOOKS = ("taken", "given_up", "failed")
 FAILURES = ("unavailable", "rejected", "timeout", "set_aside", "spool", "error")
 
@@ -77,12 +77,14 @@ class _Scrape(Collector):
         yield _counters("lost_seconds", what, "reason", lost)
         yield _counter("gaps", "Times that silence was put in.", tally.gaps)
         reconnects = dict.fromkeys(RECONNECTS, 0) | tally.reconnects
-        what = "Streams that were lost, and attempts that came to nothing."
+        what = "Streams that were lost or brought nothing, and attempts in vain."
         yield _counters("reconnects", what, "reason", reconnects)
         yield _counter("sealed_segments", "Segments that were finished.", tally.sealed)
         patterns = {each.pattern: each.conferences for each in self._status.patterns}
         what = "Conferences that the platform has now, by the pattern of the watch list that names them."
         yield _gauges("pattern_conferences", what, "pattern", patterns)
+        what = "Whether the platform seems to end every stream before it brings audio."
+        yield _gauge("platform_trouble", what, int(bool(self._status.trouble)))
         what = "Parts that do not get on though they should; systemd restarts a daemon that has any."
         yield _gauge("standstills", what, len(self._status.standstills))
 

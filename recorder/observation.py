@@ -15,9 +15,11 @@ from recorder.announcement import Announcer
 from recorder.attendance import Attendance
 from recorder.clock import Clock
 from recorder.core.backoff import Backoff, Pace
+from recorder.core.life import Patience
 from recorder.core.snapshot import Known, Unseen
 from recorder.observer import Finder, Observer
-from recorder.platform import Platform
+from recorder.overheard import Overheard
+from recorder.platform import Platform, Unanswered
 from storage.names import WatchId
 
 AFTER_A_BUG: Final = Pace(floor=1.0, base=5.0, cap=300.0)
@@ -34,13 +36,16 @@ class Observation:
         announcer: Announcer,
         *,
         clock: Clock,
+        patience: Patience | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._platform = platform
         self._clock = clock
+        self._patience = patience
         self._chance = chance
         self._attendances: dict[WatchId, Attendance] = {}
-        self._observer = Observer(platform, announcer, self._tell, clock=clock, chance=chance)
+        overheard = Overheard(platform, self._unanswered)
+        self._observer = Observer(overheard, announcer, self._tell, clock=clock, chance=chance)
 
     def find_for(self, finder: Finder) -> None:
         """Tell this one of all that there is, too."""
@@ -48,7 +53,7 @@ class Observation:
 
     def attend(self, watch: WatchId) -> Attendance:
         """What is known of a watch from now on."""
-        attendance = self._attendances[watch] = Attendance(self._clock, observed=True)
+        attendance = self._attendances[watch] = Attendance(self._clock, patience=self._patience)
         self._observer.watch(watch)
         return attendance
 
@@ -57,6 +62,12 @@ class Observation:
         if self._attendances.get(watch) is attendance:
             del self._attendances[watch]
             self._observer.leave(watch)
+
+    def change(self, patience: Patience) -> None:
+        """Be as patient from now on, with all of them."""
+        self._patience = patience
+        for attendance in self._attendances.values():
+            attendance.life.patience = patience
 
     async def run(self) -> None:
         """Observe until cancelled."""
@@ -82,3 +93,8 @@ class Observation:
         attendance = self._attendances.get(watch)
         if attendance:
             attendance.told(known)
+
+    def _unanswered(self, about: WatchId | None, unanswered: Unanswered) -> None:
+        those = self._attendances if about is None else self._attendances.keys() & {about}
+        for watch in those:
+            self._attendances[watch].failed(unanswered)

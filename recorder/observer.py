@@ -16,10 +16,11 @@ import structlog
 from recorder import logs
 from recorder.announcement import Announcer, topics
 from recorder.clock import Clock
+from recorder.connection import Setback
 from recorder.core.backoff import Backoff
 from recorder.core.snapshot import Known, Snapshot, Unseen
 from recorder.hearing import PACES, Hearing
-from recorder.platform import Platform, Unanswered, Unsaid
+from recorder.platform import Platform, Unanswered, Withheld
 from storage.names import WatchId, WatchKind
 
 INTERVAL: Final = 3.0
@@ -186,11 +187,11 @@ class Observer:
         return max(INFORMED_INTERVAL if informed else INTERVAL, requests / SHARE)
 
     async def _look_at(self, watch: WatchId) -> None:
-        """Ask for one, and tell of it."""
+        """Ask for one, and tell of it. That it is withheld is an answer, too: there may be others."""
         try:
             snapshot = await self._platform.get(watch)
-        except Unsaid:
-            self._tell_nothing(watch)
+        except Withheld as withheld:
+            self._tell_withheld(watch, withheld)
             return
         if snapshot is None:
             self._shown.pop(watch, None)
@@ -262,14 +263,20 @@ class Observer:
             self._gives_way.pop(watch, None)
         self._news(watch, Unseen.ABSENT if snapshot is None else snapshot)
 
-    def _tell_nothing(self, watch: WatchId) -> None:
-        """Whatever there is of this one, it is not said."""
+    def _tell_withheld(self, watch: WatchId, withheld: Withheld) -> None:
+        """Whatever there is of this one, it is not said. Its stream is tried."""
         self._shown.pop(watch, None)
-        if watch in self._heard_of:
-            self._heard_of[watch] = self._clock.monotonic()
-            self._forgotten.discard(watch)
-            self._gives_way[watch] = ABSENT_INTERVAL
-            self._news(watch, Unseen.UNKNOWN)
+        if watch not in self._heard_of:
+            return
+        now = self._clock.monotonic()
+        self._heard_of[watch] = now
+        self._forgotten.discard(watch)
+        is_refused = withheld.setback is Setback.REFUSED
+        self._gives_way[watch] = OVER_INTERVAL if is_refused else ABSENT_INTERVAL
+        if self._repeats.admit(watch, now) is not None:
+            facts = {logs.WATCH: str(watch), logs.REASON: str(withheld), "remedy": withheld.remedy}
+            _log.warning("the platform does not say what becomes of this one", **facts)
+        self._news(watch, Unseen.UNKNOWN)
 
     # Listening
 

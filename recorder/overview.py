@@ -14,7 +14,8 @@ from recorder import __version__
 from recorder.clock import Clock
 from recorder.config import Settings
 from recorder.core.media import SAMPLE_RATE
-from recorder.journal import Journal
+from recorder.diagnosis import Listened, of_platform
+from recorder.journal import SILENT, Journal
 from recorder.lifecycle import Lifecycle
 from recorder.reserve import Reserve, ReserveWatch
 from recorder.roster import Roster
@@ -89,6 +90,11 @@ class Overview:
         now = self._clock.monotonic()
         return tuple(standstills(self.journals, self._uploader.overdue, now, self.patience))
 
+    @property
+    def trouble(self) -> str:
+        """What seems to be wrong with the platform as a whole; "" for nothing."""
+        return of_platform(Listened(journal.cut_short, journal.hears) for journal in self.journals)
+
     def spool(self) -> SpoolStatus:
         """What waits on this machine."""
         survey = self.survey
@@ -154,6 +160,7 @@ class Overview:
                 read_back_failures=uploads.read_back_failures,
                 overdue=round(self._uploader.overdue, 1),
             ),
+            trouble=self.trouble,
             standstills=self.standstills(),
             patterns=tuple(
                 PatternStatus(pattern=str(pattern), conferences=count)
@@ -178,6 +185,7 @@ def _of(journal: Journal, now: float, utc_of: Callable[[float], datetime]) -> Wa
         silence={reason.value: samples / SAMPLE_RATE for reason, samples in tally.silence.items()},
         gaps=tally.gaps,
         reconnects=tally.reconnects.total(),
+        reopened=tally.reconnects[SILENT],
         last_audio=None if heard_at is None else round(max(0.0, now - heard_at), 1),
         codec=recording.codec.value if recording and recording.codec else None,
         jitter_ms=recording.jitter_ms if recording and heard else None,

@@ -15,7 +15,7 @@ class Unanswered(NotGranted):
     """The platform did not say: it is away, refuses, or talks nonsense. Nothing is known by it."""
 
 
-class Unsaid(Unanswered):
+class Withheld(Unanswered):
     """The platform does not say what there is of one id: it is another customer's, or the servers are old."""
 
 
@@ -36,7 +36,7 @@ class Platform(Protocol):
         """One conference or call, deleted ones too; None if the platform knows none of that id.
 
         Raises:
-            Unsaid: of this one nothing is known by that, and of others it may say something.
+            Withheld: of this one nothing is known by that, and of others it may say something.
             Unanswered: nothing is known of it by that. Its message holds no secret.
         """
 

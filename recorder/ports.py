@@ -83,7 +83,7 @@ def open_ports(settings: Settings) -> Ports:
         disk=DiskThreads(DISK_THREADS),
         sealing=DiskThreads(SEALING_THREADS, hop=1),
         syncing=DiskThreads(1),
-        network=NetworkThreads(PARALLEL),
+        network=NetworkThreads(PARALLEL + 1),  # one for what is no upload, which must not hold up any
         # A random beginning keeps names unique for good, even if the clock is set back and the spool empty.
         numbers=itertools.count(secrets.randbelow(10**9) * 10**6),
         hooks=open_hooks(settings.hooks, settings.hook_keys, os.environ, clock),

@@ -4,10 +4,13 @@ Pure, and suspicious: all of it comes from outside. Knows no library.
 """
 
 import json
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Final, NamedTuple
 
+from recorder import diagnosis
 from recorder.connection import ConnectionRefused, Setback
+from recorder.credential import Credential
 from recorder.redaction import Redaction
 
 _SETBACKS: Final[Mapping[int, Setback]] = {
@@ -20,24 +23,42 @@ _SETBACKS: Final[Mapping[int, Setback]] = {
 _MAX_RETRY_AFTER: Final = 3600.0
 """Seconds. A server that asks for more is asked again all the same."""
 _MAX_MESSAGE: Final = 500
+_MAX_DETAIL: Final = 80
+_NO_SUCH_ROUTE: Final = "ROUTE_NOT_FOUND"
+"""A 404 of the platform that speaks of the address and not of a conference: waiting does not help."""
 _MAX_BODY: Final = 1 << 16
 
 
-def refusal(
-    status: int, retry_after: str | None, request_id: str | None, body: bytes, redaction: Redaction
-) -> ConnectionRefused:
-    """The setback that an answer stands for, in words of the platform where it has some.
+class Answer(NamedTuple):
+    """An HTTP answer, as far as it matters here: header values as they came, None where there is none."""
+
+    status: int
+    retry_after: str | None
+    request_id: str | None
+    body: bytes
+
+
+def refusal(answer: Answer, credential: Credential, now: datetime) -> ConnectionRefused:
+    """The setback that an answer stands for, in words of the platform where it has some, and what to do.
 
     A server may repeat what it was sent, so the words are redacted before they are cut.
     """
-    envelope = _envelope(body)
-    words = [f"HTTP {status}", *(str(envelope[key]) for key in ("reason", "message") if envelope.get(key))]
-    if request := envelope.get("request_id") or request_id:
+    envelope, redaction = _envelope(answer.body), Redaction(credential.secret)
+    words = [
+        f"HTTP {answer.status}",
+        *(str(envelope[key]) for key in ("reason", "message") if envelope.get(key)),
+    ]
+    request = redaction.text(str(envelope.get("request_id") or answer.request_id or ""))
+    if request:
         words.append(f"request {request}")
+    reason = str(envelope.get("reason") or "")
+    details = {key: redaction.text(text)[:_MAX_DETAIL] for key, text in _details(envelope)}
     return ConnectionRefused(
-        _SETBACKS.get(status, Setback.TRANSIENT),
+        Setback.REFUSED if reason == _NO_SUCH_ROUTE else _SETBACKS.get(answer.status, Setback.TRANSIENT),
         redaction.text(", ".join(words))[:_MAX_MESSAGE],
-        retry_after=_seconds(retry_after),
+        retry_after=_seconds(answer.retry_after),
+        remedy=diagnosis.of_refusal(answer.status, reason, details, credential, now),
+        request_id=request[:_MAX_MESSAGE] or None,
     )
 
 
@@ -49,6 +70,15 @@ def _envelope(body: bytes) -> Mapping[str, object]:
         return {}
     error = content.get("error") if isinstance(content, dict) else None
     return error if isinstance(error, dict) else {}
+
+
+def _details(envelope: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """What else it says: the texts of the first of its details."""
+    details = envelope.get("details")
+    first = details[0] if isinstance(details, list) and details else None
+    for key, value in first.items() if isinstance(first, dict) else ():
+        if isinstance(value, str):
+            yield str(key), "".join(filter(str.isprintable, value))
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -71,6 +71,7 @@ class Reporting:
         self._said = ""
         self._fed_at = -math.inf
         self._stuck: tuple[str, ...] = ()
+        self._troubled = False
 
     async def run(self) -> None:
         """Report for ever. Ends only by cancellation."""
@@ -102,6 +103,7 @@ class Reporting:
     async def _each_second(self) -> None:
         self._overview.look()
         self._say_standstills(self._overview.standstills())
+        self._say_trouble(self._overview.trouble)
         self._tell_manager()
 
     def _say_standstills(self, stuck: tuple[str, ...]) -> None:
@@ -117,6 +119,14 @@ class Reporting:
         elif self._stuck and not stuck:
             _log.warning("it gets on again", **{logs.REASON: self._stuck[0]})
         self._stuck = stuck
+
+    def _say_trouble(self, trouble: str) -> None:
+        """Once for all watches, and not again because one more is hit."""
+        if trouble and not self._troubled:
+            _log.error("no stream brings audio", **{logs.REASON: trouble})
+        elif self._troubled and not trouble:
+            _log.info("it is not so any more that no stream brings audio")
+        self._troubled = bool(trouble)
 
     def _tell_manager(self) -> None:
         now = self._clock.monotonic()

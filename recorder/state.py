@@ -6,6 +6,7 @@ recording   audio comes, and the disk takes it
 idle        the stream stands, and nobody is heard
 degraded    audio is being lost, or may be, and it is tried again without anybody's help
 blocked     nothing will be recorded before a person does something
+ended       the platform says that it is over; all that was heard of it is recorded, and it may come back
 
 Knows no log and no clock.
 """
@@ -24,6 +25,8 @@ WEIGHED = 35.0
 """Seconds after which something of what comes must have been written: longer than it may be weighed."""
 MOSTLY = 30.0
 """Seconds of it that are too many: half of the time, for a minute or so. A pause or two come to less."""
+CORRECT = "correct the credential or its permissions"
+"""What a person must do where the platform does not say what is wrong."""
 
 
 class State(StrEnum):
@@ -35,6 +38,7 @@ class State(StrEnum):
     IDLE = "idle"
     DEGRADED = "degraded"
     BLOCKED = "blocked"
+    ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Facts:
     Attributes:
         setback: why there was no connection when one was last tried for, None before that.
         reason: the same in words.
+        remedy: what to do about it, "" where nothing special is known.
         missed: audio came until the connection broke off, and nobody has said since that it has ended.
         connected_at: since when the connection stands, None where there is none.
         heard_at: when audio last came over this connection, None where none has.
@@ -63,10 +68,14 @@ class Facts:
         disk: why the disk does not take audio, "" where it does.
         unsealed: why what is closed cannot be sealed, "" where it can.
         failure: what went wrong in a way nobody expected, "" while it has not.
+        ended: how it has ended, "" while it has not.
+        people: how many are known to be there.
+        unheard: what to think of it that they are not heard, "" while that is nothing unusual.
     """
 
     setback: Setback | None = None
     reason: str = ""
+    remedy: str = ""
     missed: bool = False
     connected_at: float | None = None
     heard_at: float | None = None
@@ -78,6 +87,9 @@ class Facts:
     disk: str = ""
     unsealed: str = ""
     failure: str = ""
+    ended: str = ""
+    people: int = 0
+    unheard: str = ""
 
     def fade(self, now: float) -> float:
         """What counts of `stalled` by now: of a minute ago, a third."""
@@ -92,13 +104,13 @@ def condition(facts: Facts, now: float, idle_after: float) -> Condition:
     """What the facts come to `now`. Without audio for `idle_after` seconds nobody is heard."""
     if facts.failure:
         return Condition(State.DEGRADED, f"begun again after an error: {facts.failure}")
+    if facts.unsealed and (facts.ended or facts.connected_at is not None):
+        return Condition(State.DEGRADED, f"a closed segment cannot be sealed: {facts.unsealed}")
     if facts.connected_at is None:
         return _without_a_connection(facts)
-    if facts.unsealed:
-        return Condition(State.DEGRADED, f"a closed segment cannot be sealed: {facts.unsealed}")
     if facts.heard_at is None and now - facts.connected_at < max(idle_after, NOT_LIVE_WITHIN):
         before = _without_a_connection(facts)
-        return Condition(State.CONNECTING) if before.state is State.BLOCKED else before
+        return Condition(State.CONNECTING) if before.state in (State.BLOCKED, State.ENDED) else before
     return _with_a_stream(facts, now, now - idle_after)
 
 
@@ -114,19 +126,26 @@ def _with_a_stream(facts: Facts, now: float, lately: float) -> Condition:
         return Condition(State.RECORDING)
     if facts.unreadable_at > lately:
         return Condition(State.DEGRADED, f"messages come, and hold no audio: {facts.unreadable}")
-    return Condition(State.IDLE)
+    return _unheard(facts, State.IDLE)
+
+
+def _unheard(facts: Facts, otherwise: State) -> Condition:
+    """What a stream comes to that brings nothing. One may be silent; of several even the silence is sent."""
+    return Condition(State.DEGRADED if facts.unheard and facts.people > 1 else otherwise, facts.unheard)
 
 
 def _without_a_connection(facts: Facts) -> Condition:
+    why = f"{facts.reason}: {facts.remedy}" if facts.remedy else facts.reason
     match facts.setback:
+        case _ if facts.ended:
+            return Condition(State.ENDED, facts.ended)
         case None:
-            return Condition(State.CONNECTING)
+            return _unheard(facts, State.CONNECTING)
         case Setback.REFUSED:
-            remedy = "correct the credential or its permissions"
-            return Condition(State.BLOCKED, f"{facts.reason}: {remedy}")
+            return Condition(State.BLOCKED, why if facts.remedy else f"{why}: {CORRECT}")
         case Setback.NOT_LIVE:
-            return Condition(State.WAITING, facts.reason)
+            return Condition(State.WAITING, why)
         case Setback.THROTTLED if not facts.missed:
-            return Condition(State.WAITING, facts.reason)
+            return Condition(State.WAITING, why)
         case _:
-            return Condition(State.DEGRADED, f"no connection: {facts.reason}")
+            return Condition(State.DEGRADED, f"no connection: {why}")

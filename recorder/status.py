@@ -29,6 +29,7 @@ class WatchStatus(_Said):
         recorded: of the conference, on the disk of the spool at least.
         silence: what stands for what was not heard or not written, by reason.
         gaps: how many times silence was put in.
+        reopened: those among the reconnects where people were there and the stream brought nothing.
         last_audio: how long ago, null before the first.
         codec: what the stream carried when last heard, null before that was known.
         jitter_ms: of now; null before there was audio.
@@ -46,6 +47,7 @@ class WatchStatus(_Said):
     silence: Mapping[str, float]
     gaps: int
     reconnects: int
+    reopened: int
     last_audio: float | None
     codec: str | None
     jitter_ms: float | None
@@ -111,6 +113,7 @@ class Status(_Said):
     Attributes:
         phase: `starting`, `ready` or `stopping`.
         started: UTC.
+        trouble: what seems to be wrong with the platform as a whole, and what to do; "" for nothing.
         standstills: what does not get on though it should; systemd restarts a daemon that has any.
     """
 
@@ -122,6 +125,7 @@ class Status(_Said):
     watches: tuple[WatchStatus, ...]
     spool: SpoolStatus
     uploads: UploadStatus
+    trouble: str
     standstills: tuple[str, ...]
     patterns: tuple[PatternStatus, ...] = ()
 

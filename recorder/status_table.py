@@ -16,10 +16,13 @@ _COLOURS = {
     State.WAITING: "dim",
     State.IDLE: "dim",
     State.CONNECTING: "cyan",
+    State.ENDED: "dim",
 }
 _MEGABYTE = 1_000_000
 _FIRST = (State.BLOCKED, State.DEGRADED)
 """States that are shown above the others: somebody must, or may have to, act."""
+_LAST = (State.ENDED,)
+"""States that are shown below them."""
 
 
 def status_table(status: Status) -> RenderableType:
@@ -48,6 +51,8 @@ def _facts(status: Status) -> Table:
         facts.add_row("pattern", Text(f"{each.pattern} {found}", "" if each.conferences else "yellow"))
     if spool.aside:
         facts.add_row("aside", Text(f"{spool.aside} files that a person must look at", "bold red"))
+    if status.trouble:
+        facts.add_row("platform", Text(status.trouble, "bold red"))
     for standstill in status.standstills:
         facts.add_row("stuck", Text(standstill, "bold red"))
     return facts
@@ -59,7 +64,7 @@ def _watches(watches: tuple[WatchStatus, ...]) -> Table:
     for column in columns:
         table.add_column(column, no_wrap=column not in ("watch", "why"))
     now = datetime.now(UTC)
-    for watch in sorted(watches, key=lambda each: each.state not in _FIRST):
+    for watch in sorted(watches, key=lambda each: (each.state not in _FIRST, each.state in _LAST)):
         silent = sum(watch.silence.values())
         table.add_row(
             Text(watch.name or f"{watch.kind} {watch.id}"),

@@ -14,7 +14,6 @@ from recorder.connection import Batch, ConnectionLost
 from recorder.credential import Credential
 from recorder.frames import MAX_MESSAGE
 from recorder.pacing import ReadClock
-from recorder.redaction import Redaction
 from recorder.stream import Stream
 from recorder.tls import tls_context
 from recorder.watchlist import Watch
@@ -54,7 +53,6 @@ class WebSocketConnector:
         self._url = settings.url.rstrip("/")
         self._settings = settings
         self._credential = credential
-        self._redaction = Redaction(credential.secret)
         # The library calls what it is given with a protocol and options of its own.
         self._arguments: dict[str, Any] = {
             "create_connection": partial(Stream, clock=clock, reads=ReadClock(settings.read_interval)),
@@ -77,7 +75,7 @@ class WebSocketConnector:
                 **self._arguments,
             )
         except handshake.FAILURES as error:
-            raise handshake.refused(error, self._redaction) from None
+            raise handshake.refused(error, self._credential) from None
         assert isinstance(stream, Stream)  # noqa: S101  `create_connection` made it
         return WebSocketConnection(stream)
 

@@ -87,6 +87,16 @@ class Catalog:
             elif _has_audio(entry.manifest, start, end):
                 yield entry.manifest
 
+    def has_audio(self, watch: WatchId) -> bool:
+        """Whether there is audio that was not erased, or may be; reads as few manifests as will do.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return any(
+            isinstance(entry, Problem) or entry.silence < entry.samples for entry in self.segments(watch)
+        )
+
     def layout(
         self,
         watch: WatchId,

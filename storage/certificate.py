@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from storage import report
 from storage.layout import SAMPLE_RATE, Cut, Layout, Problem, to_duration
-from storage.manifest import SegmentManifest
+from storage.manifest import SegmentManifest, names_of
 from storage.names import WatchId
 from storage.report import instant, iso, length, printable
 
@@ -48,11 +49,11 @@ def format_certificate(
     problems: Sequence[Problem],
 ) -> bytes:
     """The certificate of an export of `layout`, in UTF-8, with the segments in the order of their names."""
-    names = [each.segment.watch.name for each in certified if each.segment.watch.name]
+    names = ", ".join(map(printable, names_of([each.segment for each in certified])))
     lines = [
         "CERTIFICATE OF A RECORDING",
         "",
-        f"What       {watch}" + (f" ({printable(names[-1])})" if names else ""),
+        f"What       {watch}" + (f" ({names})" if names else ""),
         f"From       {iso(layout.started_at)}",
         f"To         {iso(layout.ended_at)} (not included)",
         f"Out of     {store_url}",
@@ -130,6 +131,8 @@ def _segments(certified: Sequence[Certified]) -> Iterator[str]:
         yield f"  recorded by  {segment.recorder}, conference-recorder {printable(segment.version)}"
         yield f"  from         {iso(segment.started_at)}"
         yield f"  to           {iso(segment.ended_at)} ({segment.samples} samples)"
+        if present := report.present(segment.platform):
+            yield f"  participants {present}, as the platform said; the manifest says who, and when"
         yield f"  audio        {each.audio_sha256 or 'not in the store'}"
         if not each.intact:
             yield f"  recorded as  {segment.audio.sha256}"

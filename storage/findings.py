@@ -91,6 +91,7 @@ class WatchReport:
         notes: what else there is to know, such as where chains begin and what was not checked.
         erased: the erasures, in order.
         ends: the last link of each chain.
+        names: what it was called, by the watch list and by the platform, the last first.
     """
 
     watch: WatchId
@@ -103,6 +104,7 @@ class WatchReport:
     notes: tuple[Note, ...]
     erased: tuple[Erased, ...]
     ends: tuple[ChainEnd, ...]
+    names: tuple[str, ...] = ()
 
     @property
     def is_sound(self) -> bool:

@@ -4,17 +4,14 @@ Version 1 of the schema, as JSON. Pure: knows no store and no file. Readers igno
 that a later recorder may say more; a manifest of another schema version is refused.
 """
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeInt,
-    PlainSerializer,
     PositiveInt,
     ValidationError,
     field_validator,
@@ -22,12 +19,8 @@ from pydantic import (
 )
 
 from storage.names import AudioFormat, SegmentName, WatchId, WatchKind
-
-Instant = Annotated[
-    AwareDatetime,
-    PlainSerializer(lambda at: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), when_used="json"),
-]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+from storage.presence import PlatformFacts
+from storage.record import Instant, Record, Sha256
 
 
 class GapReason(StrEnum):
@@ -66,7 +59,8 @@ class ClosedBy(StrEnum):
     GRID = "grid"
     """The next instant of the UTC grid."""
     IDLE = "idle"
-    """No audio for `idle_after`."""
+    """No audio for `idle_after`; or the platform says that nobody is there any more, or that it is over. The
+    last has no word of its own, for readers of before would refuse the manifest."""
     DISCONNECTED = "disconnected"
     """No connection for `gap_limit`."""
     STOPPED = "stopped"
@@ -84,11 +78,7 @@ class ManifestError(ValueError):
     """A manifest that cannot be read: not JSON, another schema, or values that contradict each other."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, allow_inf_nan=False)
-
-
-class WatchFacts(_Record):
+class WatchFacts(Record):
     """What was watched, its name for people, if it has one, and whether it is on legal hold."""
 
     kind: WatchKind
@@ -107,7 +97,7 @@ class WatchFacts(_Record):
         return WatchId(WatchKind.CALL, value).id
 
 
-class LedgerEntry(_Record):
+class LedgerEntry(Record):
     """A run of silence of ours: `samples` samples from sample `start` of the segment on, for one reason."""
 
     start: NonNegativeInt
@@ -124,7 +114,7 @@ class LedgerEntry(_Record):
         return LedgerEntry(start=start, samples=end - start, reason=self.reason)
 
 
-class Reception(_Record):
+class Reception(Record):
     """What happened on the wire during a segment. Counts of messages or packets, not of samples.
 
     `jitter_ms` is the interarrival jitter of RFC 3550 at the end of the segment, in milliseconds. `drift_ppm`
@@ -141,7 +131,7 @@ class Reception(_Record):
     drift_ppm: float | None = None
 
 
-class OpenedAfter(_Record):
+class OpenedAfter(Record):
     """The time between the segment before and this one, in seconds; `reason` is the first of its reasons."""
 
     reason: OpenedAfterReason
@@ -149,14 +139,14 @@ class OpenedAfter(_Record):
     by_reason: dict[OpenedAfterReason, float] = Field(default_factory=dict)
 
 
-class Levels(_Record):
+class Levels(Record):
     """Loudness of the audio in dB below full scale; null where every sample is zero."""
 
     peak_dbfs: float | None
     rms_dbfs: float | None
 
 
-class Audio(_Record):
+class Audio(Record):
     """The audio object: its key below the store's prefix, its SHA-256 (hex) and its size in bytes.
 
     `pcm_sha256` is that of its samples alone, 16 bit little-endian, whatever they are stored as. Null for a
@@ -169,7 +159,7 @@ class Audio(_Record):
     pcm_sha256: Sha256 | None = None
 
 
-class Erasure(_Record):
+class Erasure(Record):
     """Samples `start` to `stop` (not included) of a segment were erased: by whom, when and why."""
 
     who: str
@@ -179,7 +169,7 @@ class Erasure(_Record):
     stop: PositiveInt
 
 
-class Tombstone(_Record):
+class Tombstone(Record):
     """What makes a manifest stand for one that the recorder sealed, since audio of it was erased.
 
     `manifest` is the SHA-256 (hex) of the JSON of that one, by which the one after it knows it. `seal` is
@@ -191,7 +181,7 @@ class Tombstone(_Record):
     seal: Sha256 = "0" * 64
 
 
-class SegmentFacts(_Record):
+class SegmentFacts(Record):
     """All that is known of a segment before its file is closed.
 
     Attributes:
@@ -202,6 +192,7 @@ class SegmentFacts(_Record):
         ledger: the runs of samples that are silence of ours, in order, not overlapping.
         opened_after: the time since the segment before, null when this one continues it to the sample.
         closed_by: why it ended.
+        platform: what the platform said meanwhile; absent where it was not asked, or nothing is known.
     """
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
@@ -218,11 +209,19 @@ class SegmentFacts(_Record):
     reception: Reception = Reception()
     opened_after: OpenedAfter | None = None
     closed_by: ClosedBy
+    # Not even null where there is none: such a manifest is, byte for byte, what it was before there was any.
+    platform: PlatformFacts | None = Field(default=None, exclude_if=lambda platform: platform is None)
 
     @property
     def name(self) -> SegmentName:
         """The segment's name, from which its keys follow."""
         return SegmentName(self.watch.watch_id, self.started_at, self.recorder, self.number)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What people call what was watched: the name of the watch list, then that of the platform."""
+        both = (self.watch.name, self.platform and self.platform.name)
+        return tuple(dict.fromkeys(name for name in both if name))
 
     @property
     def ended_at(self) -> datetime:
@@ -282,6 +281,11 @@ class SegmentManifest(SegmentFacts):
     ) -> "SegmentManifest":
         """Complete `facts` with what is known once the file is closed."""
         return cls(**dict(facts), audio=audio, levels=levels, previous=previous)
+
+
+def names_of(segments: Sequence[SegmentFacts]) -> tuple[str, ...]:
+    """What people called what was watched in these segments, those of the last segment first."""
+    return tuple(dict.fromkeys(name for segment in reversed(segments) for name in segment.names))
 
 
 def format_manifest(manifest: SegmentFacts) -> bytes:

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from storage.layout import SAMPLE_RATE, Problem
 from storage.names import WatchId
+from storage.presence import PlatformFacts
 
 _PIPE_WIDTH = 10_000
 """Columns where there is no terminal: nothing that follows may find a line broken or cut."""
@@ -73,6 +74,21 @@ def table(*headings: str) -> Table:
         # A broken id cannot be copied; a broken name can be read.
         table.add_column(heading, no_wrap=heading == "id", overflow="fold")
     return table
+
+
+def present(platform: PlatformFacts | None) -> str:
+    """How many were there in a segment, for people: at its start, at most, and at its end."""
+    if platform is None or platform.participants_most is None:
+        return ""
+    start, most, end = (
+        "?" if count is None else str(count)
+        for count in (
+            platform.participants_at_start,
+            platform.participants_most,
+            platform.participants_at_end,
+        )
+    )
+    return most if start == most == end else f"{start} to {end}, {most} at most"
 
 
 def printable(text: str) -> str:

@@ -82,6 +82,7 @@ class _Verification:
         self._segments = 0
         self._size = 0
         self._erased: list[Examined] = []
+        self._names: dict[str, None] = {}  # the last ones last
 
     def reach_before(self, shelves: Iterable[Shelf]) -> None:
         """Take the last segment of each recorder before the range: look at it if it reaches into it."""
@@ -104,6 +105,9 @@ class _Verification:
         if examined.manifest:
             self._segments += 1
             self._size += examined.size
+            for name in reversed(examined.manifest.names):
+                self._names.pop(name, None)
+                self._names[name] = None
             self._accounts.add_segment(examined.manifest, is_sound=examined.is_sound)
         if examined.erased:
             self._erased.append(examined)
@@ -150,6 +154,7 @@ class _Verification:
             tuple(self._notes),
             tuple(erased for examined in self._erased for erased in examined.erased),
             self._ends,
+            tuple(reversed(self._names)),
         )
 
     def _remember(self, link: Link) -> None:

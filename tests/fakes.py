@@ -14,7 +14,7 @@ from typing import BinaryIO
 from recorder.connection import Setback
 from recorder.core.snapshot import Snapshot
 from recorder.offload import Arguments, Result
-from recorder.platform import Unanswered, Unsaid
+from recorder.platform import Unanswered, Withheld
 from recorder.segment import SealedSegment
 from storage.errors import ObjectConflict, ObjectNotFound, StoreError, StoreUnavailable
 from storage.names import WatchId
@@ -116,13 +116,15 @@ class MemoryPlatform:
     Attributes:
         known: what the platform knows, oldest first. A test may change it.
         failure: raised by every call while it is set; an outage, or a refusal.
-        unsaid: ids of which nothing is said.
+        withheld: what nobody may have though the rest is given: it is another customer's.
+        unsaid: ids of which an old server says nothing.
         asked: how many requests it has cost: one, or one for a hundred of a list and one more.
     """
 
     def __init__(self, *known: Snapshot) -> None:
         self.known = {snapshot.watch_id: snapshot for snapshot in known}
         self.failure: Unanswered | None = None
+        self.withheld: set[WatchId] = set()
         self.unsaid: set[WatchId] = set()
         self.asked = 0
 
@@ -137,8 +139,10 @@ class MemoryPlatform:
 
     async def get(self, watch_id: WatchId) -> Snapshot | None:
         await self._ask(1)
+        if watch_id in self.withheld:
+            raise Withheld(Setback.REFUSED, "HTTP 403, PERMISSION_DENIED")
         if watch_id in self.unsaid:
-            raise Unsaid(Setback.TRANSIENT, "HTTP 400")
+            raise Withheld(Setback.TRANSIENT, "HTTP 400")
         return self.known.get(watch_id)
 
     async def close(self) -> None:

@@ -12,6 +12,7 @@ caller's.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -23,6 +24,10 @@ leave one that was deleted are heard until they have left."""
 MOST_PATIENCE: Final = 600.0
 """Seconds, at most, that a stream may be silent before it is opened anew: who is there may just say nothing,
 and then none ever helps."""
+
+GONE: Final = "the platform knows none of that id any more"
+BOTH: Final = 2
+"""Ends of a call, of which the platform names none."""
 
 _MOST_DOUBLINGS: Final = 16
 
@@ -57,16 +62,17 @@ class Life:
     """Of one watch, whoever may be asked about it. Begins without any knowledge.
 
     Attributes:
+        patience: with a stream that brings nothing.
         known: what is known at present.
-        reopened: how often a stream that heard nobody was to be opened anew.
+        fruitless: streams in a row that brought nothing though people were there, and were opened anew.
     """
 
     def __init__(self, patience: Patience | None = None) -> None:
-        self._patience = patience or Patience()
+        self.patience = patience or Patience()
         self.known: Known = Unseen.UNKNOWN
-        self.reopened = 0
+        self.fruitless = 0
         self._seen = False  # whether it was ever shown, or heard
-        self._over = False  # whether it was over when it was last shown
+        self._ending = ""  # how it had ended when it was last shown
         self._occupied_since: float | None = None
         self._participants: frozenset[str] = frozenset()
         self._connected_at: float | None = None
@@ -74,7 +80,6 @@ class Life:
         self._told_at = 0.0
         self._spoke_at: float | None = None  # when audio last came, over whichever stream
         self._spoke_from = 0.0  # since when it has come without a pause
-        self._fruitless = 0  # streams in a row that were opened anew in vain
 
     # What it is told
 
@@ -82,7 +87,7 @@ class Life:
         """This is known now."""
         self.known, self._told_at = known, now
         if isinstance(known, Snapshot):
-            self._seen, self._over = True, known.over
+            self._seen, self._ending = True, known.ending
             if not known.occupied:
                 self._occupied_since = None
             elif self._occupied_since is None:
@@ -90,7 +95,7 @@ class Life:
             joined = frozenset(known.participants) - self._participants
             self._participants = frozenset(known.participants)
             if joined:
-                self._fruitless = 0  # who joins may be in a new bridge, which no stream before is in
+                self.fruitless = 0  # who joins may be in a new bridge, which no stream before is in
         elif known is Unseen.ABSENT:
             self._occupied_since = None
 
@@ -103,7 +108,7 @@ class Life:
         if self._spoke_at is None or at - self._spoke_at > LAST_WORDS:
             self._spoke_from = at
         self._heard_at = self._spoke_at = at
-        self._seen, self._fruitless = True, 0
+        self._seen, self.fruitless = True, 0
 
     def disconnected(self) -> None:
         """The stream is gone."""
@@ -111,17 +116,33 @@ class Life:
 
     def reopening(self) -> None:
         """The stream is hung up because `course` said to open it anew."""
-        self.reopened += 1
-        self._fruitless += 1
+        self.fruitless += 1
 
     # What it says
 
     @property
     def over(self) -> bool:
         """Whether it has ended, as far as was ever shown; what is not there any more has, too."""
+        return bool(self.ending)
+
+    @property
+    def ending(self) -> str:
+        """How it has ended, in words; "" while it has not."""
         if self.known is Unseen.ABSENT:
-            return self._seen and not self._disproved
-        return self._over
+            return GONE if self._seen and not self._disproved else ""
+        return self._ending
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it ended, by the platform's clock; None where it has not, or nobody says when."""
+        return self.known.ended_at if isinstance(self.known, Snapshot) else None
+
+    @property
+    def people(self) -> int:
+        """How many are known to be there. From two on the platform sends without a pause, even silence."""
+        if not self.owed or not isinstance(self.known, Snapshot):
+            return 0
+        return len(self.known.participants) or BOTH
 
     @property
     def owed(self) -> bool | None:
@@ -129,16 +150,24 @@ class Life:
 
         A stream that breaks off while it is, is a gap. One that does while it is not, is none.
         """
-        if self._disproved and not self._over:
+        if self._disproved and not self._ending:
             return None
         if isinstance(self.known, Snapshot):
             return self.known.occupied and not self.known.over
         return False if self.over or self.known is Unseen.ABSENT else None
 
+    def hears(self, now: float) -> bool:
+        """Whether the stream that stands brings audio: then nothing that is said can change its course."""
+        return (
+            self._connected_at is not None
+            and self._heard_at is not None
+            and now - self._heard_at < LAST_WORDS
+        )
+
     def course(self, now: float) -> Course:
         """What is to be done."""
         standing = self._connected_at is not None
-        if standing and self._heard_at is not None and now - self._heard_at < LAST_WORDS:
+        if self.hears(now):
             return Course.LISTEN
         if self.over:
             return Course.END
@@ -174,5 +203,5 @@ class Life:
         silent_since = max(self._connected_at, self._occupied_since)
         if self._heard_at is not None:
             silent_since = max(silent_since, self._heard_at)
-        doubled = self._patience.no_audio_after * (1 << min(self._fruitless, _MOST_DOUBLINGS))
-        return silent_since + min(doubled, max(MOST_PATIENCE, self._patience.no_audio_after))
+        doubled = self.patience.no_audio_after * (1 << min(self.fruitless, _MOST_DOUBLINGS))
+        return silent_since + min(doubled, max(MOST_PATIENCE, self.patience.no_audio_after))

@@ -13,6 +13,7 @@ What passes between two segments of one recording is silence in a segment; what 
 `opened_after` in the manifest of the segment that ends it.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from recorder.core.outage import Outage
 from recorder.core.packets import DiscardReason, Packets, Row, Run
 from recorder.core.reception import ReceptionCounters
 from recorder.core.segmenter import Identity, Segmenter, Silence
+from recorder.core.sightings import Sightings
 from recorder.core.stages import Stages
 from recorder.core.timeline import Audio, Gap, Placed, Timeline
 from storage.manifest import ClosedBy, GapReason, OpenedAfter, OpenedAfterReason, Reception
@@ -57,8 +59,12 @@ class RecordingSettings:
 class Recording:
     """One watch's audio, from `started` (monotonic seconds) on; `past` is what came before, if that is known.
 
+    `sightings` is what the platform says of it, for the manifests; None where it is not asked.
     Every method that takes `now` wants monotonic seconds that never decrease, and returns what must be done,
     in order. None of them raises for anything that came from the network.
+
+    Attributes:
+        codec: what the stream carried when last heard, None before it was known.
     """
 
     def __init__(
@@ -68,15 +74,17 @@ class Recording:
         numbers: Iterator[int],
         started: float,
         past: Past | None = None,
+        *,
+        sightings: Sightings | None = None,
     ) -> None:
         self._settings = settings
         self._unpack = UNPACK[identity.encapsulation]
         self._counters = ReceptionCounters()
         self._timeline = Timeline()
-        self._segmenter = Segmenter(identity, settings.segment, numbers, self._take_reception)
+        self._segmenter = Segmenter(identity, settings.segment, numbers, self._take_reception, sightings)
         self._connection: Stages | None = None
         self._connections = 0
-        self._codec: Codec | None = None
+        self.codec: Codec | None = None
         self._heard_at = started  # when audio last arrived, or a connection began that may bring some
         self._audio_at: float | None = None  # when it last arrived over a connection that is gone
         self._outage = Outage(started)
@@ -87,7 +95,7 @@ class Recording:
 
     def connected(self, now: float, utc: datetime) -> list[Event]:
         """A connection stands. It proves nothing about audio."""
-        self._connection = Stages(self._settings.codec, self._counters, self._codec)
+        self._connection = Stages(self._settings.codec, self._counters, self.codec)
         self._timeline.connected(now, utc)
         self._connections += 1
         self._counters.reconnects += self._connections > 1
@@ -139,10 +147,15 @@ class Recording:
         self._outage.begin(now)
         return events
 
-    def vacated(self, now: float) -> list[Event]:
-        """Nobody is there, as is known for certain: the segment ends, and what follows is no loss."""
+    def vacated(self, now: float, missed_until: float = -math.inf) -> list[Event]:
+        """Nobody is there, as is known for certain: the segment ends, and what follows is no loss.
+
+        Somebody was until `missed_until`, as far as is known: what has had no connection until then is a gap.
+        """
         events = self.disconnected(now)
         if self._absent is None:
+            missed = missed_until > (self._outage.first or math.inf)
+            events += self._fill(self._timeline.samples_until(missed_until) if missed else 0)
             events += self._segmenter.close(ClosedBy.IDLE)
             self._absent = OpenedAfterReason.IDLE
         self._outage.excuse(now)
@@ -168,13 +181,8 @@ class Recording:
                 self._absent = reason
                 break
         else:
-            grid = self._grid_deadline()
-            if grid is not None and now >= grid:
-                room = self._segmenter.room or 0
-                gaps = self._divide(self._timeline.fill(room, GapReason.DISCONNECTED))
-                away = sum(gap.samples for gap in gaps if gap.reason is GapReason.DISCONNECTED)
-                self._outage.seconds -= away / SAMPLE_RATE  # these are in the ledger
-                events += self._write(gaps)
+            if now >= (self._grid_deadline() or math.inf):
+                events += self._fill(self._segmenter.room or 0)
         return events
 
     def finish(self, now: float) -> list[Event]:
@@ -183,18 +191,11 @@ class Recording:
 
     def next_deadline(self) -> float | None:
         """When `tick` should be called if nothing else happens before, monotonic seconds; None: never."""
-        if self._connection:
-            own = (self._connection.jitter_buffer.deadline, self._connection.decoder.deadline)
-        else:
-            own = (self._grid_deadline(), None)
+        stages = self._connection
+        own = (stages.jitter_buffer.deadline, stages.decoder.deadline) if stages else (self._grid_deadline(),)
         dues = [due for due in (*own, self._timeline.deadline) if due is not None]
         dues += [due for _, _, due in self._absences()]
         return min(dues, default=None)
-
-    @property
-    def codec(self) -> Codec | None:
-        """What the stream carried when last heard, None before it was known."""
-        return self._codec
 
     @property
     def hears(self) -> bool:
@@ -244,7 +245,7 @@ class Recording:
         if codec is None or connection.codec_said:
             return []
         connection.codec_said = True
-        self._codec = codec
+        self.codec = codec
         changed = self._segmenter.codec not in (None, codec)
         closed = self._segmenter.close(ClosedBy.CODEC) if changed else ()
         return [*closed, CodecDetected(codec)]
@@ -259,18 +260,25 @@ class Recording:
                     events += self._write_one(part)
         return events
 
+    def _fill(self, samples: int) -> list[Event]:
+        """Write silence for what had no connection."""
+        gaps = self._divide(self._timeline.fill(samples, GapReason.DISCONNECTED)) if samples else []
+        away = sum(gap.samples for gap in gaps if gap.reason is GapReason.DISCONNECTED)
+        self._outage.seconds -= away / SAMPLE_RATE  # these are in the ledger
+        return self._write(gaps)
+
     def _divide(self, gap: Gap) -> list[Gap]:
         """Tell the silence of a connection that stood from that of one that was gone."""
         return self._outage.divide(gap, self._timeline.time_of)
 
     def _write_one(self, item: Placed) -> Iterator[Event]:
-        assert self._codec is not None  # noqa: S101  nothing is placed that was not decoded
+        assert self.codec is not None  # noqa: S101  nothing is placed that was not decoded
         at = partial(self._timeline.utc_of, item.position)
         if isinstance(item, Gap):
-            return self._segmenter.write(Silence(item.samples, item.reason), at, self._codec, None)
+            return self._segmenter.write(Silence(item.samples, item.reason), at, self.codec, None)
         opened_after = self._opened_after(item)
         self._outage.heard()
-        return self._segmenter.write(item.pcm, at, self._codec, opened_after)
+        return self._segmenter.write(item.pcm, at, self.codec, opened_after)
 
     def _opened_after(self, audio: Audio) -> OpenedAfter | None:
         """Account for the absence that `audio` ends, if it ends one."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from recorder.core.events import Event, SamplesReady, SegmentClosed, SegmentOpened, SilenceReady
 from recorder.core.media import SAMPLE_RATE, SAMPLE_WIDTH, Codec, Encapsulation
+from recorder.core.sightings import Sightings
 from storage.manifest import (
     ClosedBy,
     GapReason,
@@ -20,6 +21,7 @@ from storage.manifest import (
     SegmentFacts,
     WatchFacts,
 )
+from storage.presence import PlatformFacts
 
 LABEL_TOLERANCE = timedelta(milliseconds=50)
 """How far a label may be off before it is moved. Segments of a steady stream so meet the grid exactly."""
@@ -76,6 +78,7 @@ class Segmenter:
         period: of the grid, in seconds; it divides an hour or a day.
         numbers: never yields the same number twice.
         take_reception: the counts since it was last called.
+        sightings: what the platform says; None where it is not asked.
     """
 
     def __init__(
@@ -84,11 +87,13 @@ class Segmenter:
         period: float,
         numbers: Iterator[int],
         take_reception: Callable[[], Reception],
+        sightings: Sightings | None = None,
     ) -> None:
         self._identity = identity
         self._period = timedelta(seconds=period)
         self._numbers = numbers
         self._take_reception = take_reception
+        self._sightings = sightings
         self._open: _Open | None = None
         self._before: _Open | None = None
         self._cut_before = False  # whether the segment before ended on the grid
@@ -133,7 +138,8 @@ class Segmenter:
         if self._open:
             closed, self._open = self._open, None
             self._before, self._cut_before = closed, by is ClosedBy.GRID
-            yield SegmentClosed(self._facts(closed, by, self._take_reception()))
+            platform = self._sightings.closed() if self._sightings else None
+            yield SegmentClosed(self._facts(closed, by, self._take_reception(), platform))
 
     def _open_segment(self, at: datetime, codec: Codec, opened_after: OpenedAfter | None) -> SegmentOpened:
         started_at = _nearest(at, _SAMPLE)
@@ -147,7 +153,8 @@ class Segmenter:
             cut = _EPOCH + ((started_at - _EPOCH) // self._period + 1) * self._period
         length = round((cut - started_at) / _SAMPLE)
         self._open = _Open(started_at, next(self._numbers), codec, length, opened_after)
-        return SegmentOpened(self._facts(self._open, ClosedBy.CRASH, Reception()))
+        platform = self._sightings.opened() if self._sightings else None
+        return SegmentOpened(self._facts(self._open, ClosedBy.CRASH, Reception(), platform))
 
     def _append(self, segment: _Open, content: bytes | Silence) -> tuple[bytes | Silence, Event]:
         """Add as much as there is room for; return the rest and what to do."""
@@ -164,11 +171,14 @@ class Segmenter:
             entry = LedgerEntry(start=segment.samples, samples=taken, reason=content.reason)
         segment.ledger.append(entry)
         segment.samples += taken
-        facts = self._facts(segment, ClosedBy.CRASH, Reception())
+        platform = self._sightings.facts() if self._sightings else None
+        facts = self._facts(segment, ClosedBy.CRASH, Reception(), platform)
         rest = Silence(content.samples - taken, content.reason)
         return rest if rest.samples else b"", SilenceReady(taken, content.reason, facts)
 
-    def _facts(self, segment: _Open, by: ClosedBy, reception: Reception) -> SegmentFacts:
+    def _facts(
+        self, segment: _Open, by: ClosedBy, reception: Reception, platform: PlatformFacts | None
+    ) -> SegmentFacts:
         return SegmentFacts(
             watch=self._identity.watch,
             recorder=self._identity.recorder,
@@ -183,6 +193,7 @@ class Segmenter:
             reception=reception,
             opened_after=segment.opened_after,
             closed_by=by,
+            platform=platform,
         )
 
 

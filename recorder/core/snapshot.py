@@ -16,6 +16,8 @@ _ENDING: Final[Mapping[WatchKind, frozenset[str]]] = {
     WatchKind.CONFERENCE: frozenset({"terminating", "terminated"}),
     WatchKind.CALL: frozenset({"terminating", "canceling", "hangup"}),
 }
+_LAST: Final = frozenset({"terminated", "hangup"})
+"""After which none comes. A conference that was deleted gets there, too, unless it was empty."""
 _MOST_PARTICIPANTS: Final = 10_000
 _MOST_CHARACTERS: Final = 200
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
@@ -58,8 +60,15 @@ class Snapshot:
         One that was deleted while it was empty stays `terminating` for ever; a word that we do not know does
         not end anything.
         """
+        return bool(self.ending)
+
+    @property
+    def ending(self) -> str:
+        """How it has ended or is about to, in a word of the platform's; "" while it goes on."""
         ending = self.status in _ENDING[self.watch_id.kind]
-        return ending or self.deleted_at is not None or self.ended_at is not None
+        if self.deleted_at is not None and self.status not in _LAST:
+            return "deleted"
+        return self.status if ending else "ended" if self.ended_at is not None else ""
 
     @property
     def occupied(self) -> bool:

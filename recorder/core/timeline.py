@@ -116,6 +116,10 @@ class Timeline:
         self._told = True
         return gap
 
+    def samples_until(self, moment: float) -> int:
+        """How many there are from here to a moment, monotonic seconds; 0 if it has passed."""
+        return max(0, round((moment - self.time_of(self.position)) * SAMPLE_RATE))
+
     def time_of(self, position: int) -> float:
         """When the sample at `position` was or will be heard, monotonic seconds.
 

@@ -1,10 +1,7 @@
 """The order in which things are tried; the configuration, the credential and the limits among them."""
 
-import base64
-import json
-import math
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import anyio
@@ -14,9 +11,10 @@ from recorder.clock import wall_clock
 from recorder.config import ConfigurationError, Problem, Settings, load_settings
 from recorder.credential import CredentialKind
 from recorder.doctor.finding import Finding, Verdict, failed, ok, skipped, warning
-from recorder.doctor.platform import ADDRESS, WATCH, examine_address, examine_watch
+from recorder.doctor.platform import ADDRESS, examine_address
 from recorder.doctor.spool import examine_spool
 from recorder.doctor.store import examine_store
+from recorder.doctor.watches import API, WATCH, WATCHES, examine_watches
 from recorder.redaction import Redaction
 from recorder.store_secrets import store_secrets
 
@@ -52,7 +50,10 @@ def _examine(settings: Settings, utc: Callable[[], datetime]) -> Iterator[Findin
     for finding in examine_address(settings, utc):
         reached = reached and not (finding.check == ADDRESS and finding.verdict is Verdict.FAILED)
         yield finding
-    yield _watch(settings) if reached else skipped(WATCH, "the platform cannot be reached")
+    if reached:
+        yield from anyio.run(examine_watches, settings)
+    else:
+        yield from (skipped(check, "the platform cannot be reached") for check in (API, WATCHES, WATCH))
     yield from examine_spool(settings)
     yield from examine_store(settings)
     yield _limits(settings)
@@ -69,35 +70,22 @@ def _mistake(problem: Problem) -> Finding:
 def _credential(settings: Settings, now: datetime) -> Finding:
     kind = settings.credential.kind
     if kind is CredentialKind.ACCESSKEY:
-        return ok(CREDENTIAL, "an access key was found")
-    ends = _expiry(settings.credential.secret)
+        if settings.credential.looks_right:
+            return ok(CREDENTIAL, "an access key was found")
+        said = 'what is given as an access key does not begin with "vb_", as all of them do'
+        return warning(
+            CREDENTIAL, said, "see whether it is a token, or was cut; one of an old server may be right"
+        )
+    ends = settings.credential.ends_at
     if ends is None:
         return ok(CREDENTIAL, "a token was found; it does not say when it ends")
     day = f"{ends:%Y-%m-%d %H:%M} UTC"
-    remedy = "get a new token, or use an access key, which does not end"
+    remedy = "get a new token, or use an access key, which can last for years"
     if ends <= now:
         return failed(CREDENTIAL, f"the token has ended at {day}", remedy)
     if (ends - now).total_seconds() < _EXPIRES_SOON:
         return warning(CREDENTIAL, f"the token ends soon, at {day}", remedy)
     return ok(CREDENTIAL, f"a token was found; it ends at {day}")
-
-
-def _expiry(token: str) -> datetime | None:
-    """When a JWT ends; None where it does not say, or is none. To verify it is the platform's."""
-    part = token.split(".")[1] if token.count(".") == 2 else ""  # noqa: PLR2004  head, claims, signature
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-        ends = float(claims["exp"])
-        return datetime.fromtimestamp(ends, UTC) if math.isfinite(ends) else None
-    except (ValueError, TypeError, KeyError, OverflowError, OSError, RecursionError):
-        return None
-
-
-def _watch(settings: Settings) -> Finding:
-    first = next(iter(settings.watches), None)
-    if first is None:
-        return warning(WATCH, settings.nothing_watched, "write into the watch list what is to be recorded")
-    return anyio.run(examine_watch, settings, first)
 
 
 def _limits(settings: Settings) -> Finding:

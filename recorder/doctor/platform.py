@@ -1,8 +1,4 @@
-"""Whether the platform can be reached, is who it should be, has our time, and lets us listen.
-
-One request and one handshake, which is hung up at once: a conference notices nothing. Blocking but for the
-handshake.
-"""
+"""Whether the platform can be reached, is who it should be, and has our time. Blocking."""
 
 import http.client
 import socket
@@ -14,25 +10,15 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from recorder.clock import Clock
 from recorder.config import Settings
-from recorder.connection import ConnectionRefused, Setback
 from recorder.doctor.finding import Finding, failed, ok, skipped, warning
-from recorder.watchlist import Watch
-from recorder.websocket import WebSocketConnector
 
-ADDRESS, TLS, CLOCK, WATCH = "platform address", "platform TLS", "clock", "one watch"
+ADDRESS, TLS, CLOCK = "platform address", "platform TLS", "clock"
 
 TIMEOUT = 10.0
 """Seconds for each step."""
 CLOCK_TOLERANCE = 5.0
 """Seconds that our clock may differ from the platform's: segments bear our time."""
-
-_REMEDIES = {
-    Setback.REFUSED: "renew the credential, or have its owner allow it to read conferences",
-    Setback.THROTTLED: "lower voipbin.connect_rate, or stop what else uses this credential",
-    Setback.TRANSIENT: "see that voipbin.url is that of the API, and ends in /v1.0",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +62,6 @@ def examine_address(settings: Settings, utc: Callable[[], datetime]) -> Iterator
             TLS, "none: the credential and the audio go unencrypted", "use wss:// but for a rehearsal"
         )
     yield _compare_clocks(place, context, utc)
-
-
-async def examine_watch(settings: Settings, watch: Watch) -> Finding:
-    """Open the stream of a watch as the daemon does, and hang up."""
-    connector = WebSocketConnector(settings.voipbin, settings.credential, Clock())
-    name = f"{watch.watch_id}" + (f" ({watch.name})" if watch.name else "")
-    try:
-        connection = await connector.connect(watch)
-    except ConnectionRefused as refused:
-        if refused.setback is Setback.NOT_LIVE:
-            return warning(
-                WATCH,
-                f"{name}: {refused}",
-                "nothing, if nobody has joined it yet; else correct its id in the watch list",
-            )
-        return failed(WATCH, f"{name}: {refused}", _REMEDIES[refused.setback])
-    await connection.close()
-    return ok(WATCH, f"{name}: the platform lets us listen")
 
 
 def _look_up(place: _Place) -> Finding:

@@ -121,6 +121,8 @@ def _look_up(
     airing, resource = platform.airing(watch), platform.resource(watch)
     if airing is None or resource is None:
         return Refusal(404, f"{kind.name}_NOT_FOUND", watch=watch)
+    if watch in platform.foreign:
+        grant = Grant.OTHER_CUSTOMER
     if grant is not Grant.LISTEN:
         return Refusal(403, _GRANT_REASON[grant], watch=watch)
     return Admission(airing, encapsulation or Encapsulation.RTP, resource)

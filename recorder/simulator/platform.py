@@ -79,6 +79,7 @@ class Platform:
         asked: every request for anything, in order.
         api_trouble, events_trouble: what happens to requests of the API, and to attempts to reach the event
             socket, while it is set.
+        foreign: what is another customer's: it is not listed, and nobody here may have it.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Platform:
         self.asked: list[Asked] = []
         self.api_trouble: Trouble | None = None
         self.events_trouble: Trouble | None = None
+        self.foreign: set[WatchId] = set()
         self.subscribers: list[Subscriber] = []
         self._clock = Clock()
         self._airings: dict[WatchId, Airing] = {}

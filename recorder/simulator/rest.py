@@ -50,6 +50,7 @@ def _list(platform: Platform, query: Mapping[str, list[str]], grant: Grant) -> b
         if isinstance(each, Conference)
         and each.type is ConferenceType.CONFERENCE
         and each.deleted_at is None
+        and each.watch not in platform.foreign
         and grant is Grant.LISTEN
     ]
     listed.sort(key=lambda row: row[0], reverse=True)
@@ -72,7 +73,7 @@ def _get(platform: Platform, kind: WatchKind, identifier: str, grant: Grant) -> 
     resource = platform.resource(watch)
     if resource is None:
         return Refusal(404, f"{kind.name}_NOT_FOUND", watch=watch)
-    if grant is not Grant.LISTEN:
+    if grant is not Grant.LISTEN or watch in platform.foreign:
         reason = "DIRECT_ACCESS_NOT_SUPPORTED" if grant is Grant.DIRECT else "PERMISSION_DENIED"
         return Refusal(403, reason, watch=watch)
     return json.dumps(as_json(resource, platform.times)).encode()

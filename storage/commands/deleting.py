@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import TaskProgressColumn
 
-from storage import report
+from storage import lookup, report
 from storage.catalog import Catalog
 from storage.commands import options
 from storage.erasure import ErasurePlan, Part, erase, plan_erasure
@@ -55,6 +55,8 @@ def delete_audio(
     that part, and the old object is deleted: what was not to be erased stays. A tombstone says who, when and
     why; `verify`, `list` and `fetch` say erased. The manifests stay: times, lengths, levels and hashes.
 
+    When no audio of a conference is left, its names are taken out of the register, and so out of all keys.
+
     It can be broken off and begun again. What a recorder has not uploaded yet is not reached, and nor is what
     a bucket with versions or a lock keeps of deleted objects: see to those yourself.
 
@@ -74,6 +76,8 @@ def delete_audio(
         if not yes:
             _ask_twice(plan)
         problems = _erase(opened, plan, who or _user(), why)
+        if not problems and not Catalog(opened).has_audio(watch):
+            lookup.forget(opened, watch)
     if as_json:
         report.print_json(_json(plan, problems, done=not dry_run))
     elif not dry_run and plan.parts:

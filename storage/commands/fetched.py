@@ -6,6 +6,7 @@ from typing import Any
 from storage import report
 from storage.copying import CopyResult
 from storage.layout import SAMPLE_RATE, Joint
+from storage.manifest import names_of
 from storage.names import WatchId
 from storage.report import instant, iso, length, table
 from storage.retrieval import FetchResult
@@ -50,9 +51,13 @@ def _joined(joint: Joint | None) -> str:
 
 
 def fetched_json(watch: WatchId, result: FetchResult, output: Path) -> dict[str, Any]:
-    """What was fetched. `at` and `samples` count samples of the file, `labels_apart` of a clock."""
+    """What was fetched. `at` and `samples` count samples of the file, `labels_apart` of a clock.
+
+    `platform` is what each segment's manifest has of it: see `storage.presence`.
+    """
     return {
         "watch": report.watch_json(watch),
+        "names": names_of(result.segments),
         "output": str(output),
         "started_at": iso(result.started_at),
         "ended_at": iso(result.ended_at),
@@ -90,6 +95,11 @@ def fetched_json(watch: WatchId, result: FetchResult, output: Path) -> dict[str,
             for overlap in result.overlaps
         ],
         "segments": [segment.audio.key for segment in result.segments],
+        "platform": [
+            {"segment": segment.audio.key, **segment.platform.model_dump(mode="json")}
+            for segment in result.segments
+            if segment.platform
+        ],
         "problems": report.problems_json(result.problems),
     }
 

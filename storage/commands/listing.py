@@ -15,9 +15,10 @@ from storage.catalog import Catalog, Survey
 from storage.commands import options
 from storage.coverage import Coverage, cover, cover_by_day
 from storage.layout import SAMPLE_RATE, Problem
-from storage.manifest import SegmentManifest
+from storage.lookup import is_pattern
+from storage.manifest import SegmentManifest, names_of
 from storage.names import WatchId, WatchKind
-from storage.report import instant, iso, length, printable, table
+from storage.report import instant, iso, length, present, printable, table
 from storage.store import ObjectStore
 
 
@@ -33,10 +34,10 @@ _By = Annotated[By | None, typer.Option("--by", help="What to list of one watch.
 
 @dataclass(frozen=True, slots=True)
 class WatchSummary:
-    """One watch in a list. `name` is the last it had."""
+    """One watch in a list. `names` are all that it had, of watch list and platform, the last first."""
 
     watch: WatchId
-    name: str | None
+    names: tuple[str, ...]
     segments: int
     coverage: Coverage
     problems: tuple[Problem, ...]
@@ -44,9 +45,13 @@ class WatchSummary:
     @classmethod
     def of(cls, watch: WatchId, survey: Survey) -> "WatchSummary":
         """Sum up what there is of a watch."""
-        names = [segment.watch.name for segment in survey.segments if segment.watch.name]
         coverage = cover(survey.layout) if survey.layout else Coverage()
-        return cls(watch, names[-1] if names else None, len(survey.segments), coverage, survey.problems)
+        return cls(watch, names_of(survey.segments), len(survey.segments), coverage, survey.problems)
+
+    @property
+    def name(self) -> str | None:
+        """The last that it had."""
+        return next(iter(self.names), None)
 
 
 def list_recordings(
@@ -63,7 +68,7 @@ def list_recordings(
     region: options.Region = None,
     config: options.Config = None,
 ) -> None:
-    """List what was recorded, or the segments or days of one conference or call.
+    """List what was recorded, or the segments or days of one conference or call; by a pattern, all it fits.
 
     Coverage is the audio that was recorded, in percent of it and of all silence, from the first to the last
     audio, in which there may have been more: disconnected, crash, stopped, missing ... Time in which a
@@ -72,6 +77,7 @@ def list_recordings(
     \b
     recordings list
     recordings list 1ed12456 --from 2026-11-22T15:00 --to 2026-11-22T16:00
+    recordings list 'board*'
     recordings list 1ed12456 --by day --from 2026-11-01 --to 2026-12-01
     recordings list --json | jq .watches[].id
     """  # noqa: D301 -- click reads \b as "do not rewrap"
@@ -81,7 +87,13 @@ def list_recordings(
     if id_ is None:
         if by is not None:
             raise typer.BadParameter("--by is for one conference or call: say which")
-        _list_watches(opened, catalog, (start, end), kind, as_json=as_json)
+        watches = catalog.watches(kinds=[kind] if kind else WatchKind)
+        _list_watches(opened, catalog, watches, (start, end), as_json=as_json)
+        return
+    if by is None and is_pattern(id_):
+        _list_watches(
+            opened, catalog, options.find_watches(opened, catalog, id_, kind), (start, end), as_json=as_json
+        )
         return
     watch = options.find_watch(opened, catalog, id_, kind)
     survey = catalog.survey(watch, start, end)
@@ -101,12 +113,11 @@ def list_recordings(
 def _list_watches(
     store: ObjectStore,
     catalog: Catalog,
+    watches: Iterable[WatchId],
     between: tuple[datetime | None, datetime | None],
-    kind: WatchKind | None,
     *,
     as_json: bool,
 ) -> None:
-    watches = catalog.watches(kinds=[kind] if kind else WatchKind)
     summaries = [WatchSummary.of(watch, catalog.survey(watch, *between)) for watch in watches]
     summaries = [summary for summary in summaries if summary.segments or summary.problems]
     if as_json:
@@ -174,7 +185,9 @@ def _print_segments(watch: WatchId, segments: Sequence[SegmentManifest]) -> None
     if not segments:
         report.console().print(f"{watch}: no segments")
         return
-    rows = table("start (UTC)", "length", "recorder", "codec", "silence", "closed by", "opened after")
+    observed = any(segment.platform for segment in segments)
+    headings = ("start (UTC)", "length", "recorder", "codec", "silence", "closed by", "opened after")
+    rows = table(*headings, *(["participants"] if observed else []))
     for segment in segments:
         after = segment.opened_after
         rows.add_row(
@@ -185,9 +198,11 @@ def _print_segments(watch: WatchId, segments: Sequence[SegmentManifest]) -> None
             _reasons(_by_reason(segment)),
             segment.closed_by,
             f"{after.reason} {length(round(after.seconds * SAMPLE_RATE))}" if after else "",
+            *([present(segment.platform)] if observed else []),
         )
     out = report.console()
-    out.print(f"{watch}{_name(segments[-1])}: {len(segments)} segments")
+    names = ", ".join(map(printable, names_of(segments)))
+    out.print(f"{watch}{f' ({names})' if names else ''}: {len(segments)} segments")
     out.print(rows)
 
 
@@ -199,6 +214,7 @@ def _watches_json(store_url: str, summaries: Iterable[WatchSummary]) -> dict[str
             {
                 **report.watch_json(summary.watch),
                 "name": summary.name,
+                "names": summary.names,
                 "segments": summary.segments,
                 **_coverage_json(summary.coverage),
                 "problems": report.problems_json(summary.problems),
@@ -252,7 +268,3 @@ def _by_reason(segment: SegmentManifest) -> Counter[str]:
 
 def _reasons(silence: Mapping[str, int]) -> str:
     return ", ".join(f"{reason} {length(samples)}" for reason, samples in silence.items())
-
-
-def _name(segment: SegmentManifest) -> str:
-    return f" ({printable(segment.watch.name)})" if segment.watch.name else ""

@@ -11,17 +11,23 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from rich.progress import MofNCompleteColumn
 
-from storage import report
+from storage import lookup, report
 from storage.catalog import Catalog
 from storage.layout import Problem
 from storage.names import WatchId, WatchKind
 from storage.place import Place
+from storage.report import instant, printable
 from storage.store import ObjectStore
 
 FAILED = 1
 
 _ID = re.compile(r"[0-9a-f-]{4,36}")
+_TOO_SHORT = re.compile(r"[0-9a-f]{1,3}")
+_LENGTH_OF_ID = 36
+_CANDIDATES = 20
+"""Of those that have one name, that are listed."""
 
 
 def parse_instant(text: str) -> datetime:
@@ -50,10 +56,9 @@ Config = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="recorder.toml, of which only the table [storage] is read."),
 ]
-Id = Annotated[str, typer.Argument(metavar="ID", help="A conference or call: its id, or how it begins.")]
-OptionalId = Annotated[
-    str | None, typer.Argument(metavar="ID", help="A conference or call: its id, or how it begins.")
-]
+_ID_HELP = "A conference or call: its id, how that begins, or its name. A pattern (board*) is a name, too."
+Id = Annotated[str, typer.Argument(metavar="ID", help=_ID_HELP)]
+OptionalId = Annotated[str | None, typer.Argument(metavar="ID", help=_ID_HELP)]
 From = Annotated[
     datetime | None,
     typer.Option("--from", metavar="TIME", parser=parse_instant, help="Not before; UTC without an offset."),
@@ -73,18 +78,77 @@ def check_range(start: datetime | None, end: datetime | None) -> None:
 
 
 def find_watch(store: ObjectStore, catalog: Catalog, text: str, kind: WatchKind | None) -> WatchId:
-    """The one watch in the store that is meant by an id or by how it begins."""
-    beginning = text.lower()
-    if not _ID.fullmatch(beginning):
-        raise typer.BadParameter(f"{text!r} is no id: expected a UUID or at least its first 4 digits")
-    found = list(catalog.watches(beginning, [kind] if kind else WatchKind))
-    if not found:
-        fail(f"{store.url} has no recordings of {text}; `recordings list` shows what there is")
-    if len({watch.id for watch in found}) > 1:
-        raise typer.BadParameter(f"{text} is the beginning of {', '.join(watch.id for watch in found)}")
+    """The one watch in the store that is meant by an id, by how it begins, or by a name."""
+    found = find_watches(store, catalog, text, kind)
     if len(found) > 1:
-        raise typer.BadParameter(f"{found[0].id} is a conference and a call: choose one with --kind")
+        if len({watch.id for watch in found}) == 1:
+            raise typer.BadParameter(f"{found[0].id} is a conference and a call: choose one with --kind")
+        raise typer.BadParameter(
+            f"{text} is the name of {len(found)}: choose one by its id\n{_told(store, found)}"
+        )
     return found[0]
+
+
+def find_watches(
+    store: ObjectStore, catalog: Catalog, text: str, kind: WatchKind | None
+) -> tuple[WatchId, ...]:
+    """Those that are meant, one at least: by an id, one (or a conference and a call), and by a name, all."""
+    kinds = [kind] if kind else list(WatchKind)
+    beginning = text.lower()
+    by_id: list[WatchId] = []
+    if _ID.fullmatch(beginning):
+        by_id = list(catalog.watches(beginning, kinds))
+    if len({watch.id for watch in by_id}) > 1:
+        raise typer.BadParameter(f"{text} is the beginning of {', '.join(watch.id for watch in by_id)}")
+    if not by_id:
+        return _named(store, text, kinds)
+    if len(text) < _LENGTH_OF_ID:
+        others = [named.watch for named in lookup.registered(store, text, kinds) if named.watch not in by_id]
+        if others:
+            told = _told(store, [*by_id, *others])
+            raise typer.BadParameter(f"{text} is how an id begins, and a name: give more of the id\n{told}")
+    return tuple(by_id)
+
+
+def _named(store: ObjectStore, text: str, kinds: Sequence[WatchKind]) -> tuple[WatchId, ...]:
+    """All that were called so. Says what has to be read where the register does not know them."""
+    progress = report.progress(MofNCompleteColumn())
+    with progress:
+        task = progress.add_task("names", total=0, visible=False)
+        said = False
+
+        def scanned(total: int, done: int) -> None:
+            nonlocal said
+            if not said:
+                said = True
+                progress.console.print(
+                    f"recordings: {total} are not in the register of names; their newest manifests are read"
+                )
+            progress.update(task, total=total, advance=done, visible=True)
+
+        found = lookup.find(store, text, kinds, scanned)
+    if not found.watches:
+        similar = "".join(f", {printable(name)}" for name in found.similar)
+        hint = (
+            f"did you mean {similar.removeprefix(', ')}?"
+            if similar
+            else "`recordings list` shows what there is"
+        )
+        if _TOO_SHORT.fullmatch(text.lower()):
+            hint += " (an id is known by its first 4 digits)"
+        fail(f"{store.url} has no recordings of {text}; {hint}")
+    return tuple(named.watch for named in found.watches)
+
+
+def _told(store: ObjectStore, watches: Sequence[WatchId]) -> str:
+    """Watches and when they were recorded, a line each."""
+    lines = []
+    for watch in watches[:_CANDIDATES]:
+        when = lookup.recorded(store, watch)
+        lines.append(f"{watch}  {instant(when[0])} to {instant(when[1])}" if when else f"{watch}")
+    if len(watches) > _CANDIDATES:
+        lines.append(f"and {len(watches) - _CANDIDATES} more")
+    return "\n".join(lines)
 
 
 def place_of(store: str | None, endpoint_url: str | None, region: str | None, config: Path | None) -> Place:

@@ -195,6 +195,7 @@ def _json(store_url: str, reports: list[WatchReport]) -> dict[str, Any]:
 def _watch_json(found: WatchReport) -> dict[str, Any]:
     return {
         **report.watch_json(found.watch),
+        "names": found.names,
         "sound": found.is_sound,
         "from": iso(found.started_at),
         "to": iso(found.ended_at),

@@ -16,7 +16,7 @@ from storage.backends import open_store
 from storage.catalog import Catalog, NothingRecorded
 from storage.layout import SAMPLE_RATE, Layout, Problem
 from storage.manifest import SegmentManifest, parse_manifest
-from storage.names import MANIFEST_SUFFIX, WatchId
+from storage.names import MANIFEST_SUFFIX, WatchId, WatchKind
 from storage.store import ObjectStore
 from tests.campaign.judge import judge
 from tests.campaign.rows import Findings, together
@@ -116,7 +116,7 @@ def in_order(store: ObjectStore, watch: WatchId, record: WatchRecord, tape: Mark
 
 def _audio_alone(store: ObjectStore) -> Findings:
     """Audio without a manifest, which nobody would ever find; and manifests without audio."""
-    keys = [stat.key for stat in store.list()]
+    keys = [stat.key for kind in WatchKind for stat in store.list(f"{kind.folder}/")]
     stems = Counter(key.rpartition(".")[0] for key in keys)
     alone = [key for key in keys if stems[key.rpartition(".")[0]] != 2]
     return Findings(

@@ -16,9 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from recorder.core.media import Encapsulation
 from recorder.simulator import (
+    AcceptThenClose,
     AnswerLate,
     NeverAudio,
-    NotLive,
     Platform,
     Programme,
     Refuse,
@@ -35,11 +35,12 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 SLN = Encapsulation.SLN
 AT_EACH_STATE: dict[State, tuple[Step, ...]] = {
     State.RECORDING: (),
-    State.WAITING: (NotLive(times=99),),
+    State.WAITING: (),  # for nobody has ever joined
     State.BLOCKED: (Refuse(401, times=99),),
     State.DEGRADED: (Refuse(500, times=99),),
     State.IDLE: (NeverAudio(),),
     State.CONNECTING: (AnswerLate(seconds=9, times=99),),
+    State.ENDED: (),  # for it was deleted
 }
 
 
@@ -84,8 +85,12 @@ async def test_every_state_is_seen_in_status_metrics_and_log_alike(tmp_path: Pat
     platform = Platform(
         *(Programme(watches[s], Tape.speech("standup"), script=steps) for s, steps in AT_EACH_STATE.items())
     )
+    platform.create(Programme(watches[State.WAITING], Tape.speech("standup")))
+    platform.conference(watches[State.IDLE]).leave()  # who stays may say nothing
+    platform.conference(watches[State.ENDED]).delete()
     async with simulate(platform) as server:
         site = site_at(tmp_path, server.url, idle_after="2s")
+        site.voipbin = {"observe": True}
         site.metrics = {"listen": "127.0.0.1:0"}
         others = [(watch, SLN) for state, watch in watches.items() if state is not State.CONNECTING]
         site.write(others)
@@ -110,7 +115,9 @@ async def test_every_state_is_seen_in_status_metrics_and_log_alike(tmp_path: Pat
         lines = [line for line in daemon.said("state") if line["watch"] == str(watch)]
         assert state is State.CONNECTING or lines[-1]["state"] == state.value
         assert f"{state.value} " in table
-    assert "correct the credential" in of[watches[State.BLOCKED].id]["why"]
+    assert "does not know the token" in of[watches[State.BLOCKED].id]["why"]
+    assert of[watches[State.ENDED].id]["why"] == "terminated"
+    assert table.splitlines()[-1].startswith(f"conference {watches[State.ENDED].id} "), "below the others"
     assert "500" in of[watches[State.DEGRADED].id]["why"]
     values = {
         sample.labels["state"]: sample.value
@@ -124,6 +131,51 @@ async def test_every_state_is_seen_in_status_metrics_and_log_alike(tmp_path: Pat
     assert heard["last_audio"] < 2
     assert (heard["codec"], heard["gaps"]) == ("pcm16le", 0)
     assert heard["jitter_ms"] < 500
+
+
+async def test_a_platform_that_ends_every_stream_is_told_once_and_with_what_to_do(tmp_path: Path) -> None:
+    script = (AcceptThenClose(times=99),)
+    watches = [conference(number) for number in range(3)]
+    platform = Platform(*(Programme(each, Tape.speech("standup"), script=script) for each in watches))
+    async with simulate(platform) as server:
+        site = site_at(tmp_path, server.url)
+        site.voipbin = {"observe": True}
+        site.metrics = {"listen": "127.0.0.1:0"}
+        site.write((each, SLN) for each in watches)
+        async with running(site) as daemon:
+            await daemon.said_of("no stream brings audio", 1)
+            said = await status_as_json(site)
+            _, table, _ = await status(site)
+            _, metrics = await anyio.to_thread.run_sync(get, f"{await address(daemon)}/metrics")
+            await daemon.stop()
+
+    (line,) = daemon.said("no stream brings audio")
+    assert line["level"] == "error"
+    assert "POD_IP" in line["reason"]
+    assert said["trouble"].partition("(")[0] == line["reason"].partition("(")[0]
+    assert "POD_IP" in table
+    assert "conference_recorder_platform_trouble 1.0" in metrics
+    assert {each["state"] for each in said["watches"]} == {"degraded"}, "people are there, and missed"
+
+
+async def test_a_stream_that_stands_in_a_stale_bridge_is_opened_anew_and_counted(tmp_path: Path) -> None:
+    platform = Platform(Programme(conference(1), Tape.speech("standup"), script=(NeverAudio(),)))
+    async with simulate(platform) as server:
+        site = site_at(tmp_path, server.url)
+        site.voipbin = {"observe": True, "no_audio_after": "5s"}
+        site.metrics = {"listen": "127.0.0.1:0"}
+        site.write([(conference(1), SLN)])
+        async with running(site) as daemon:
+            await daemon.said_of("audio began", 1)
+            (watch,) = (await status_as_json(site))["watches"]
+            _, metrics = await anyio.to_thread.run_sync(get, f"{await address(daemon)}/metrics")
+            await daemon.stop()
+
+    (line,) = daemon.said("stream opened anew: it brought nothing")
+    assert "the platform may have lost its bridge" in line["reason"]
+    assert 5 <= line["seconds"] < 7
+    assert watch["reopened"] == watch["reconnects"] == 1
+    assert 'conference_recorder_reconnects_total{reason="silent"} 1.0' in metrics
 
 
 async def test_the_daemon_is_ready_when_it_records_and_says_so_to_everybody(tmp_path: Path) -> None:
@@ -258,7 +310,7 @@ async def test_a_changed_configuration_is_adopted_as_far_as_it_can_be(tmp_path: 
         async with running(site) as daemon:
             await daemon.said_of("audio began", 1)
             site.recording = {"segment": "10s", "drain_timeout": "7s", "min_free": "1MiB"}
-            site.voipbin = {"connect_rate": 3.5}
+            site.voipbin = {"connect_rate": 3.5, "no_audio_after": "9s"}
             site.write([(conference(1), SLN)])
             daemon.process.send_signal(signal.SIGHUP)
             await daemon.said_of("configuration read again", 1)
@@ -270,7 +322,12 @@ async def test_a_changed_configuration_is_adopted_as_far_as_it_can_be(tmp_path: 
 
     (line,) = daemon.said("configuration read again")
     assert line["level"] == "warning"
-    assert set(line["adopted"]) == {"recording.drain_timeout", "recording.min_free", "voipbin.connect_rate"}
+    assert set(line["adopted"]) == {
+        "recording.drain_timeout",
+        "recording.min_free",
+        "voipbin.connect_rate",
+        "voipbin.no_audio_after",
+    }
     assert line["needs_restart"] == ["recording.segment"]
     assert "recorder.toml:" in daemon.said("the configuration is not followed: it has a mistake")[0]["error"]
     assert len(daemon.said("audio began")) == 1, "and what is recorded goes on"

@@ -19,7 +19,19 @@ import trustme
 from recorder.clock import wall_clock
 from recorder.core.media import Encapsulation
 from recorder.doctor import Finding, Verdict, examine
-from recorder.simulator import TOKEN, Platform, Programme, RateLimit, Refuse, Tape, simulate
+from recorder.simulator import (
+    TOKEN,
+    AcceptThenClose,
+    ErrorStyle,
+    NeverAudio,
+    Platform,
+    Programme,
+    RateLimit,
+    Refuse,
+    Step,
+    Tape,
+    simulate,
+)
 from recorder.simulator.platform import Grant
 from recorder.simulator.seaweedfs import SeaweedFS
 from recorder.spool import Spool
@@ -38,6 +50,8 @@ CHECKS = [
     "platform address",
     "platform TLS",
     "clock",
+    "platform API",
+    "watches",
     "one watch",
     "spool write",
     "spool owner",
@@ -99,7 +113,7 @@ def disk(tmp_path: Path) -> Iterator[Ext4]:
 def site_at(folder: Path, url: str) -> Site:
     bucket = folder / "bucket"
     bucket.mkdir()
-    site = Site(folder, url, bucket.as_uri(), recording={"min_free": "1MiB"})
+    site = Site(folder, url, bucket.as_uri(), recording={"min_free": "1MiB"}, voipbin={"observe": True})
     site.spool.mkdir()
     site.write(WATCHES)
     return site
@@ -130,6 +144,11 @@ async def test_where_all_is_well_every_check_says_so_and_nothing_is_left(
     assert list(report.doubtful) == ["platform TLS"], "a rehearsal goes unencrypted"
     assert left_in(site.spool) == []
     assert left_in(site.folder / "bucket") == []
+    said = {f["check"]: f["said"] for f in report.findings}
+    assert said["platform API"] == "it answers, and lists 1 conference of ours"
+    assert said["watches"].startswith("1 of 1 are there; ")
+    assert said["watches"].endswith(": progressing, 2 participants")
+    assert said["one watch"].endswith(": 2 participants, and audio comes")
     (connection,) = platform.record(BOARD).connections
     assert connection.ended is not None, "no stream stays"
 
@@ -195,8 +214,12 @@ def jwt(**claims: object) -> str:
 
 
 @pytest.mark.parametrize(("seconds", "verdict"), [(-60, "failed"), (3600, "warning"), (90 * 86400, "ok")])
-async def test_a_token_that_ends_is_told_before_it_does(site: Site, seconds: int, verdict: str) -> None:
-    token = jwt(exp=int(wall_clock().timestamp()) + seconds)
+@pytest.mark.parametrize("claim", ["exp", "expire"])
+async def test_a_token_that_ends_is_told_before_it_does(
+    site: Site, claim: str, seconds: int, verdict: str
+) -> None:
+    ends = wall_clock() + timedelta(seconds=seconds)
+    token = jwt(**{claim: int(ends.timestamp()) if claim == "exp" else f"{ends:%Y-%m-%dT%H:%M:%S.%fZ}"})
 
     report = await doctor(replace(site, environment={"VOIPBIN_TOKEN": token}))
 
@@ -208,9 +231,10 @@ async def test_a_token_that_ends_is_told_before_it_does(site: Site, seconds: int
 async def test_a_credential_that_is_refused_is_not_mistaken_for_a_network_that_fails(site: Site) -> None:
     report = await doctor(replace(site, environment={"VOIPBIN_TOKEN": jwt(sub="nobody")}))
 
-    assert list(report.wrong) == ["one watch"]
-    assert "401" in report.wrong["one watch"]
-    assert "renew the credential" in report.wrong["one watch"]
+    assert list(report.wrong) == ["platform API", "one watch"]
+    for wrong in report.wrong.values():
+        assert "401" in wrong
+        assert "does not know the token: it may be of another platform" in wrong
 
 
 async def test_a_credential_without_permission_is_told(site: Site, platform: Platform) -> None:
@@ -218,8 +242,29 @@ async def test_a_credential_without_permission_is_told(site: Site, platform: Pla
 
     report = await doctor(site)
 
-    assert list(report.wrong) == ["one watch"]
+    assert list(report.wrong) == ["platform API", "one watch"]
     assert "403" in report.wrong["one watch"]
+    assert report.wrong["platform API"].endswith(
+        "-> its role is too weak: it takes CustomerAdmin or CustomerManager"
+    )
+
+
+async def test_an_id_of_another_customer_is_told(site: Site, platform: Platform) -> None:
+    platform.foreign.add(BOARD)
+
+    report = await doctor(site)
+
+    assert list(report.wrong) == ["watches", "one watch"]
+    assert "this one is another customer's -> correct its id" in report.wrong["watches"]
+
+
+async def test_an_account_that_is_frozen_is_told_with_its_dates(site: Site, platform: Platform) -> None:
+    platform.tokens[TOKEN] = Grant.FROZEN
+
+    report = await doctor(site)
+
+    for wrong in report.wrong.values():
+        assert "frozen since 2026-09-01T00:00:00Z and will be deleted at 2026-10-01T00:00:00Z" in wrong
 
 
 # The platform
@@ -304,7 +349,73 @@ async def test_a_conference_that_nobody_has_joined_is_no_failure(site: Site) -> 
 
     assert report.status == 0
     assert "404" in report.doubtful["one watch"]
-    assert "nobody has joined" in report.doubtful["one watch"]
+    assert "unless it is yet to come" in report.doubtful["one watch"]
+    assert "the platform knows none of that id" in report.doubtful["watches"]
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (AcceptThenClose(), "set POD_IP of api-manager"),
+        (NeverAudio(), 'may not know encapsulation = "sln"'),
+    ],
+)
+async def test_people_who_are_not_heard_are_told(tmp_path: Path, step: Step, words: str) -> None:
+    platform = Platform(Programme(BOARD, Tape.speech("standup"), script=[step]))
+    async with simulate(platform) as server:
+        report = await doctor(site_at(tmp_path, server.url))
+
+    assert list(report.wrong) == ["one watch"]
+    assert "2 participants, and" in report.wrong["one watch"]
+    assert words in report.wrong["one watch"]
+
+
+async def test_what_is_over_is_told(site: Site, platform: Platform) -> None:
+    platform.conference(BOARD).delete()
+
+    report = await doctor(site)
+
+    assert report.wrong == {}
+    assert "it is over (terminated) -> take it out of the watch list" in report.doubtful["watches"]
+
+
+async def test_what_patterns_find_is_looked_at(site: Site) -> None:
+    (site.folder / "watchlist.toml").write_text('[[discover]]\nname = "*"\nencapsulation = "sln"\n')
+
+    report = await doctor(site)
+
+    said = {f["check"]: f["said"] for f in report.findings}
+    assert said["watches"].startswith("1 of 1 are there; ")
+    assert said["one watch"].endswith(": 2 participants, and audio comes")
+
+
+async def test_a_platform_that_is_not_asked_who_is_there_is_no_failure(site: Site) -> None:
+    site = replace(site, voipbin={"observe": False})
+    site.write(WATCHES)
+
+    report = await doctor(site)
+
+    assert report.status == 0
+    assert [f["check"] for f in report.findings if f["verdict"] == "skipped"] == ["platform API", "watches"]
+
+
+async def test_an_old_server_is_asked_for_what_it_cannot_say(tmp_path: Path) -> None:
+    platform = Platform(tokens={TOKEN: Grant.WEAK}, errors=ErrorStyle.BARE)
+    async with simulate(platform) as server:
+        report = await doctor(site_at(tmp_path, server.url))
+
+    assert "an old server gives no reason" in report.wrong["one watch"]
+    assert "an old server gives no reason" in report.doubtful["platform API"]
+
+
+async def test_a_url_that_is_not_that_of_the_api_is_told(site: Site) -> None:
+    site = replace(site, platform_url=site.platform_url.replace("/v1.0", "/v1"))
+    site.write(WATCHES)
+
+    report = await doctor(site)
+
+    assert "correct voipbin.url" in report.wrong["one watch"]
+    assert "correct voipbin.url" in report.doubtful["platform API"]
 
 
 async def test_a_platform_that_answers_with_errors_is_told(tmp_path: Path) -> None:
@@ -320,6 +431,7 @@ async def test_a_platform_that_is_asked_too_often_is_told(tmp_path: Path) -> Non
     async with simulate(platform) as server:
         report = await doctor(site_at(tmp_path, server.url))
 
+    assert "429" in report.doubtful["platform API"]
     assert "429" in report.wrong["one watch"]
     assert "connect_rate" in report.wrong["one watch"]
 

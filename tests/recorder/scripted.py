@@ -47,12 +47,19 @@ async def talk(source: Counter, seconds: float) -> AsyncIterator[bytes]:
 
 
 class ScriptedConnection:
-    """Plays one script, then is lost. Like a socket, it takes what comes, whether or not anybody receives."""
+    """Plays one script, then is lost. Like a socket, it takes what comes, whether or not anybody receives.
+
+    Attributes:
+        asked: how often it was asked for what has come.
+        closed_at: when it was hung up, by the loop's clock.
+    """
 
     def __init__(self, script: AsyncIterator[bytes]) -> None:
         self._batches: list[Batch] = []
         self._changed = asyncio.Event()
         self.ended = False
+        self.asked = 0
+        self.closed_at: float | None = None
         self.task = asyncio.get_running_loop().create_task(self._play(script))
 
     async def _play(self, script: AsyncIterator[bytes]) -> None:
@@ -69,6 +76,7 @@ class ScriptedConnection:
         return self._batches[0].at if self._batches else None
 
     async def receive(self, within: float | None = None) -> Batch | None:
+        self.asked += 1
         await asyncio.sleep(0)
         if not self._batches and not self.ended:
             self._changed.clear()
@@ -81,6 +89,7 @@ class ScriptedConnection:
         return None
 
     async def close(self) -> None:
+        self.closed_at = asyncio.get_running_loop().time()
         self.task.cancel()
         await asyncio.wait([self.task])
 
@@ -90,16 +99,21 @@ class ScriptedPlatform:
 
     Attributes:
         attempts: when connects were made, by the loop's clock.
+        connections: those that came about.
     """
 
     def __init__(self, steps: Sequence[ConnectionRefused | Script]) -> None:
         self._steps = list(steps)
         self.attempts: list[float] = []
+        self.connections: list[ScriptedConnection] = []
 
     async def connect(self, watch: Watch) -> ScriptedConnection:  # noqa: ARG002  one script for all
         await anyio.sleep(0.01)
         self.attempts.append(asyncio.get_running_loop().time())
         step = self._steps.pop(0) if len(self._steps) > 1 else self._steps[0]
         if isinstance(step, ConnectionRefused):
-            raise ConnectionRefused(step.setback, str(step), retry_after=step.retry_after)
-        return ScriptedConnection(step())
+            raise ConnectionRefused(
+                step.setback, str(step), retry_after=step.retry_after, request_id=step.request_id
+            )
+        self.connections.append(ScriptedConnection(step()))
+        return self.connections[-1]

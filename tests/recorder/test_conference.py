@@ -53,6 +53,7 @@ async def record(
     rate: Rate | None = None,
     journal: Journal | None = None,
     news: Sequence[tuple[float, Known]] = (),
+    watch: Watch = WATCH,
 ) -> ScriptedPlatform:
     """Record for so many virtual seconds, then stop as a signal would.
 
@@ -60,16 +61,18 @@ async def record(
     """
     platform = ScriptedPlatform(steps)
     clock = virtual_clock(step=lambda: step if platform.attempts[1:] else timedelta())
+    attendance = Attendance(clock)
     recording = Recording(
         Identity(
-            WatchFacts(kind=WATCH.watch_id.kind, id=WATCH.watch_id.id), "rec-a", "0", WATCH.encapsulation
+            WatchFacts(kind=watch.watch_id.kind, id=watch.watch_id.id), "rec-a", "0", watch.encapsulation
         ),
-        RecordingSettings(WATCH.codec, segment=60.0, gap_limit=60.0, idle_after=10.0),
+        RecordingSettings(watch.codec, segment=60.0, gap_limit=60.0, idle_after=10.0),
         itertools.count(),
         clock.monotonic(),
+        sightings=attendance.sightings if news else None,
     )
     conference = Conference(
-        WATCH,
+        watch,
         platform,
         recording,
         SegmentWriter(spool),
@@ -80,7 +83,7 @@ async def record(
         on_sealed=lambda _: None,
         chance=random.Random(1).random,
         journal=journal,
-        attendance=(attendance := Attendance(clock, observed=bool(news))),
+        attendance=attendance,
     )
 
     for _, known in news[:1]:

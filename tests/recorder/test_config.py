@@ -137,6 +137,7 @@ def test_what_is_not_written_has_its_default(tmp_path: Path) -> None:
         connect_rate=15,
         ca_file=None,
         auth=AuthForm.HEADER,
+        no_audio_after=20,
     )
     assert settings.recording == RecordingSettings(
         spool=tmp_path / "spool",
@@ -171,6 +172,7 @@ def test_every_key_is_taken(tmp_path: Path) -> None:
         connect_rate = 2.5
         ca_file = "ca.pem"
         auth = "query"
+        no_audio_after = "45s"
         [recording]
         spool = "{tmp_path}"
         shard = "1/1"
@@ -199,6 +201,7 @@ def test_every_key_is_taken(tmp_path: Path) -> None:
         connect_rate=2.5,
         ca_file=tmp_path / "ca.pem",
         auth=AuthForm.QUERY,
+        no_audio_after=45,
     )
     assert settings.recording == RecordingSettings(
         spool=tmp_path,
@@ -352,6 +355,7 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
         ('[recording]\nshard = "5/4"', "recording.shard", "use 1/4 to 4/4"),
         ('[recording]\nshard = "2 of 4"', "recording.shard", 'such as "2/4"'),
         ("[recording]\nshard = 0.5", "recording.shard", "which of how many in quotes"),
+        ('[voipbin]\nno_audio_after = "1s"', "voipbin.no_audio_after", "use 5s to 1h"),
         ('[voipbin]\nshard = "2/4"', "voipbin.shard", "it belongs in the table [recording]"),
         ('[recording]\nformat = "FLAC"', "recording.format", 'did you mean "flac"?'),
         ('[recording]\nformat = "mp3"', "recording.format", "is not one of wav, flac; write one of them"),

@@ -36,6 +36,7 @@ def watch(state: State) -> WatchStatus:
         silence={},
         gaps=0,
         reconnects=0,
+        reopened=0,
         last_audio=None,
         codec=None,
         jitter_ms=None,
@@ -56,6 +57,7 @@ def scrape() -> str:
         uploads=UploadStatus(
             store="s3://b", away=True, problem="", uploaded=2, failures={}, read_back_failures=1, overdue=0
         ),
+        trouble="",
         standstills=(),
     )
     tally = Tally(recorded=80_000)

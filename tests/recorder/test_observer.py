@@ -104,6 +104,18 @@ async def test_thousands_cost_lists_and_no_more_than_their_share(events: bool) -
     assert (case.platform.asked - at_first) / 120 <= SHARE, "requests a second"
 
 
+async def test_one_that_is_another_customers_hides_none_of_ours_and_is_seldom_asked_for() -> None:
+    foreign = WatchId(WatchKind.CONFERENCE, "9ed12456-eb4b-11ee-bba8-1bfb2838807f")
+    async with observing(conference(), watching=[foreign, BOARD], events=False) as case:
+        case.platform.withheld.add(foreign)
+        await anyio.sleep(10.5 * INTERVAL)
+        case.join()
+        await anyio.sleep(INTERVAL)
+
+    assert case.last(BOARD) == conference(BOARD, "somebody")
+    assert [known for _, known in case.of(foreign)] == [Unseen.UNKNOWN]
+
+
 async def test_an_event_is_followed_at_once_and_twice_the_same_costs_one_question() -> None:
     async with observing(conference()) as case:
         await anyio.sleep(3)

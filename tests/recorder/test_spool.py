@@ -13,6 +13,7 @@ from recorder.claim import SpoolInUse
 from recorder.spool import FACTS_SUFFIX, OPEN_SUFFIX, QUARANTINE, Spool
 from storage.manifest import ClosedBy, GapReason, LedgerEntry, SegmentFacts, WatchFacts, parse_manifest
 from storage.names import WatchKind
+from storage.presence import PlatformFacts, Presence
 
 AUDIO = bytes(range(256)) * 50
 SAMPLES = len(AUDIO) // 2
@@ -138,6 +139,25 @@ def test_an_open_segment_of_a_dead_recorder_is_sealed_with_an_honest_ledger(spoo
 
     assert manifest.samples == SAMPLES + 200
     assert manifest.ledger == (LedgerEntry(start=SAMPLES, samples=200, reason=GapReason.STALLED),)
+
+
+def test_what_a_dead_recorder_knew_of_the_platform_is_kept_and_nothing_said_of_the_end(spool: Spool) -> None:
+    at = facts().started_at
+    known = PlatformFacts(
+        name="Board",
+        status_at_start="progressing",
+        seen_until=at,
+        participants_at_start=2,
+        participants=(Presence(at=at, count=2, present=("a", "b")),),
+    )
+    segment = spool.open(facts().model_copy(update={"platform": known}))
+    segment.wav.write(AUDIO)
+    segment.wav.abandon()  # and here the process died
+
+    (manifest,) = spool.recover().recovered
+
+    assert manifest.platform == known
+    assert (manifest.closed_by, manifest.platform.status_at_end) == (ClosedBy.CRASH, None)
     assert manifest.closed_by is ClosedBy.CRASH
     assert files(spool) == ["X.json", "X.wav"]
     assert parse_manifest(next(spool.sealed()).manifest.read_bytes()) == manifest

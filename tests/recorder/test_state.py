@@ -1,6 +1,8 @@
 """Which state what is known of a watch comes to, and that all of them are reached and told."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
@@ -10,9 +12,11 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from recorder.connection import ConnectionRefused, Setback
+from recorder.core.snapshot import Known, Snapshot, Unseen
+from recorder.diagnosis import MANY_CUT
 from recorder.journal import Journal
 from recorder.spool import Spool
-from recorder.state import Facts, State, condition
+from recorder.state import Condition, Facts, State, condition
 from tests.recorder.scripted import Counter, Script, talk
 from tests.recorder.test_conference import (
     WATCH,
@@ -27,12 +31,24 @@ from tests.virtual import virtual_clock
 
 pytestmark = pytest.mark.anyio
 
+AT = datetime(2026, 11, 22, 15, 5, tzinfo=UTC)
+EMPTY = Snapshot(WATCH.watch_id, type="conference", status="progressing")
+ONE = replace(EMPTY, participants=("a",))
+PAIR = replace(EMPTY, participants=("a", "b"))
+DELETED = replace(EMPTY, status="terminating", deleted_at=AT)
+TERMINATED = replace(EMPTY, status="terminated", ended_at=AT, deleted_at=AT)
+
 
 async def course(
-    spool: Spool, steps: Sequence[ConnectionRefused | Script], seconds: float
+    spool: Spool,
+    steps: Sequence[ConnectionRefused | Script],
+    seconds: float,
+    *,
+    news: Sequence[tuple[float, Known]] = (),
+    journal: Journal | None = None,
 ) -> tuple[list[tuple[int, State, str]], list[str]]:
     """What a watch was at and since when, looked at every second; and the states that the log told."""
-    journal = Journal(WATCH, virtual_clock())
+    journal = journal or Journal(WATCH, virtual_clock())
     began, seen = anyio.current_time(), [(0, journal.condition.state, "")]
 
     async def look() -> None:
@@ -45,7 +61,7 @@ async def course(
     with capture_logs() as said:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(look)
-            await record(spool, steps, seconds, journal=journal)
+            await record(spool, steps, seconds, journal=journal, news=news)
             tasks.cancel_scope.cancel()
     told = [line["state"] for line in said if line["event"] == "state"]
     assert set(told) >= {state.value for _, state, _ in seen[1:]}, "what is seen is told"
@@ -66,6 +82,82 @@ async def test_a_conference_is_waited_for_recorded_idle_and_waited_for_again(spo
     assert "nobody has joined" in seen[1][2]
     assert seen[3][0] - seen[2][0] == pytest.approx(40, abs=1), "idle after ten seconds without audio"
     assert told == ["waiting", "recording", "idle", "degraded", "waiting"], "one line a change"
+
+
+@pytest.mark.parametrize(
+    ("end", "how"),
+    [
+        (TERMINATED, "terminated"),
+        (DELETED, "deleted"),
+        (Unseen.ABSENT, "the platform knows none of that id any more"),
+    ],
+)
+async def test_what_is_over_is_ended_and_comes_back_if_its_id_does(
+    spool: Spool, end: Known, how: str
+) -> None:
+    source = Counter()
+
+    async def talk_and_stay() -> AsyncIterator[bytes]:
+        async for message in talk(source, 20):
+            yield message
+        await anyio.sleep_forever()
+
+    journal = Journal(WATCH, virtual_clock())
+    news: list[tuple[float, Known]] = [(0, PAIR), (21, end), (100, EMPTY), (200, PAIR)]
+    seen, told = await course(spool, [talk_and_stay, playing(source, 100)], 280, news=news, journal=journal)
+
+    assert [state.value for _, state, _ in seen] == [
+        "connecting",
+        "recording",
+        "ended",
+        "waiting",
+        "recording",
+    ]
+    assert seen[2][2] == how
+    assert seen[2][0] == pytest.approx(22, abs=1)
+    assert seen[3][0] == pytest.approx(100, abs=1)
+    assert seen[3][2] == "nobody is in it"
+    assert told.count("degraded") == 0, "an end is no trouble"
+    assert set(journal.tally.reconnects) == {"not_live"}, "nor an attempt in vain; waiting is one"
+
+
+async def test_one_that_was_over_and_goes_on_is_connected_to_at_once(spool: Spool) -> None:
+    refused = [refuse(Setback.TRANSIENT)]
+
+    _, told = await course(spool, refused, 60, news=[(0, TERMINATED), (30, PAIR)])
+
+    assert told == ["ended", "connecting", "degraded"]
+
+
+async def test_a_tail_that_cannot_be_sealed_is_no_good_end() -> None:
+    facts = Facts(ended="deleted", unsealed="No space left on device")
+
+    assert condition(facts, 0, 10).state is State.DEGRADED
+    assert condition(replace(facts, unsealed=""), 0, 10) == Condition(State.ENDED, "deleted")
+
+
+async def test_people_whose_stream_is_cut_at_once_are_missed(spool: Spool) -> None:
+    journal = Journal(WATCH, virtual_clock())
+
+    seen, told = await course(spool, [cut_at_once], 60, news=[(0, PAIR)], journal=journal)
+
+    assert seen[-1][1] is State.DEGRADED
+    assert "though people are there" in seen[-1][2]
+    assert State.WAITING.value not in told
+    assert journal.cut_short > MANY_CUT
+
+
+@pytest.mark.parametrize(("who", "state"), [(PAIR, State.DEGRADED), (ONE, State.IDLE)])
+async def test_people_who_are_not_heard_are_a_trouble_unless_there_is_only_one(
+    spool: Spool, who: Snapshot, state: State
+) -> None:
+    journal = Journal(WATCH, virtual_clock())
+    seen, _ = await course(spool, [nothing], 95, news=[(0, who)], journal=journal)
+
+    assert seen[-1][1] is state
+    assert "in it, and 2 streams in a row have brought nothing" in journal.condition.why
+    assert not [each for each in seen if each[1] is State.WAITING]
+    assert journal.tally.reconnects["silent"] == 2
 
 
 async def test_a_refused_credential_blocks_and_says_what_to_do(spool: Spool) -> None:
@@ -180,6 +272,9 @@ async def test_a_watch_that_failed_is_degraded_and_says_by_what() -> None:
         disk=st.sampled_from(["", "full"]),
         unsealed=st.sampled_from(["", "full"]),
         failure=st.sampled_from(["", "KeyError"]),
+        ended=st.sampled_from(["", "deleted"]),
+        people=st.integers(0, 3),
+        unheard=st.sampled_from(["", "2 are in it"]),
     )
 )
 def test_a_green_light_is_never_untrue(facts: Facts) -> None:
@@ -190,7 +285,9 @@ def test_a_green_light_is_never_untrue(facts: Facts) -> None:
         assert facts.heard_at is not None
         assert facts.heard_at > 90
         assert (facts.disk, facts.unsealed, facts.failure) == ("", "", "")
-    if now.state in (State.DEGRADED, State.BLOCKED, State.WAITING):
+    if now.state is State.ENDED:
+        assert (facts.connected_at, facts.unsealed, facts.failure) == (None, "", "")
+    if now.state in (State.DEGRADED, State.BLOCKED, State.WAITING, State.ENDED):
         assert now.why, "what is not as it should be has a reason"
 
 

@@ -134,7 +134,7 @@ class SimulatedNetwork:
         self._life = life
         self._bucket = bucket
         self._chance = chance
-        self._limiter = anyio.CapacityLimiter(PARALLEL)
+        self._limiter = anyio.CapacityLimiter(PARALLEL + 1)
 
     async def __call__(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
         async with self._limiter:

@@ -13,11 +13,14 @@ import pytest
 
 from recorder.simulator.seaweedfs import SeaweedFS
 from storage.backends import open_store
-from storage.errors import NotOffered, StoreError, StoreRejected
+from storage.errors import NotOffered, ObjectConflict, StoreError, StoreRejected
 from storage.keeping import Encryption, Keeping, LockMode
+from storage.lookup import forget, registered
 from storage.place import Place
+from storage.register import Entry, format_entry
 from storage.s3 import S3Store
 from tests.storage.dialects import Dialect, speaking
+from tests.storage.segments import BOARD, manifest, speech, store_segment
 
 LOCKED = "locked"
 
@@ -105,6 +108,20 @@ def test_what_was_there_before_the_lock_was_asked_for_is_locked(seaweedfs: Seawe
         put(store, "a.wav")
 
         assert locking.get_object_retention(**place(store, "a.wav"))["Retention"]["Mode"] == "GOVERNANCE"
+
+
+@pytest.mark.usefixtures("locking")
+def test_a_register_of_names_can_be_locked_and_is_found_and_hidden(seaweedfs: SeaweedFS) -> None:
+    keeping = Keeping(object_lock=LockMode.GOVERNANCE, retain_days=2, tags={"department": "legal"})
+    with opened(seaweedfs, LOCKED, keeping) as store:
+        segment = store_segment(store, speech(8), manifest(speech(8), name="Board"))
+        put(store, Entry("board", BOARD).key, format_entry(segment.key))
+        with pytest.raises(ObjectConflict):
+            put(store, Entry("board", BOARD).key, format_entry("of the life after"))
+
+        assert [named.watch for named in registered(store, "board")] == [BOARD]
+        forget(store, BOARD)
+        assert registered(store, "board") == ()
 
 
 def test_a_bucket_without_object_lock_is_refused_before_anything_is_stored(seaweedfs: SeaweedFS) -> None:

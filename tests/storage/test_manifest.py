@@ -20,6 +20,7 @@ from storage.manifest import (
     parse_manifest,
 )
 from storage.names import AudioFormat
+from storage.presence import PlatformFacts, PlatformFailure, Presence
 from tests.storage.segments import NOON, manifest, speech
 
 
@@ -83,6 +84,30 @@ def test_a_manifest_from_before_there_was_a_choice_is_of_a_wav() -> None:
     del written["audio"]["pcm_sha256"]
 
     assert parse_manifest(json.dumps(written).encode()) == manifest(speech(100))
+
+
+def test_one_of_which_the_platform_said_nothing_is_byte_for_byte_what_it_was_before_it_was_asked() -> None:
+    assert b"platform" not in format_manifest(manifest(speech(100)))
+
+
+def test_what_the_platform_said_is_read_as_it_was_written() -> None:
+    at = NOON.astimezone(timezone(timedelta(hours=-5)))
+    platform = PlatformFacts(
+        name="Board 🎉",
+        type="conference",
+        status_at_start="progressing",
+        seen_until=at,
+        participants=(Presence(at=at, after=NOON, count=1, joined=("a",)), Presence(at=at, count=None)),
+        failures=(PlatformFailure(at=at, setback="throttled", request_id="req_abc"),),
+    )
+    told = manifest(speech(100), name="board").model_copy(update={"platform": platform})
+
+    data = format_manifest(told)
+
+    assert parse_manifest(data) == told
+    assert format_manifest(parse_manifest(data)) == data, "or a tombstone could not be checked"
+    assert told.names == ("board", "Board 🎉")
+    assert b"left_out" not in data
 
 
 def damaged(**changes: Any) -> bytes:

@@ -131,6 +131,7 @@ def test_lists_for_programs(bucket: Path) -> None:
         "kind": "conference",
         "id": BOARD.id,
         "name": "board",
+        "names": ["board"],
         "first": "2026-11-22T12:00:00.000000Z",
         "last": "2026-11-22T12:01:15.000000Z",
         "segments": 2,
@@ -322,8 +323,8 @@ def test_a_range_too_long_for_the_disk_is_refused(bucket: Path, tmp_path: Path) 
     ("arguments", "code", "said"),
     [
         (["list", "ffff"], 1, "has no recordings of ffff"),
-        (["list", "1ed"], 2, "first 4 digits"),
-        (["list", "board"], 2, "is no id"),
+        (["list", "1ed"], 1, "first 4 digits"),
+        (["list", "bored"], 1, "has no recordings of bored; did you mean board?"),
         (["list", "--from", "yesterday"], 2, "expected ISO 8601"),
         (["list", "--from", "2026-11-23", "--to", "2026-11-22"], 2, "must be before"),
         (["fetch", "1ed1"], 2, "-o"),

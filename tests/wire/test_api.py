@@ -19,7 +19,7 @@ from recorder.clock import Clock
 from recorder.config import AuthForm, VoipbinSettings
 from recorder.connection import Setback
 from recorder.credential import Credential, CredentialKind
-from recorder.platform import Unanswered, Unsaid
+from recorder.platform import Unanswered, Withheld
 from recorder.rate import Rate
 from recorder.simulator import (
     ACCESSKEY,
@@ -202,6 +202,7 @@ async def test_a_wrong_address_does_not_end_a_conference(reason: str | None) -> 
         error = await refusal(lambda: platform.get(BOARD))
 
     assert error.setback is Setback.TRANSIENT
+    assert "correct voipbin.url" in error.remedy or "see that voipbin.url" in error.remedy
 
 
 async def test_an_old_servers_word_for_everything_is_no_answer() -> None:
@@ -212,20 +213,20 @@ async def test_an_old_servers_word_for_everything_is_no_answer() -> None:
         said = await refusal(lambda: platform.get(BOARD))
 
     assert str(said) == "HTTP 400"
-    assert isinstance(said, Unsaid), "of others it may say something"
+    assert isinstance(said, Withheld), "of others it may say something"
 
 
 async def test_what_another_customer_has_is_not_told_and_takes_nothing_from_what_is_ours() -> None:
     simulated = Platform(Programme(BOARD, TAPE), tokens={TOKEN: Grant.OTHER_CUSTOMER})
     async with simulate(simulated) as server, asking(server.url) as platform:
-        assert isinstance(await refusal(lambda: platform.get(BOARD)), Unsaid)
+        assert isinstance(await refusal(lambda: platform.get(BOARD)), Withheld)
         assert await platform.conferences() == []
 
 
 async def test_who_is_not_let_in_is_told_nothing_of_anything() -> None:
     simulated = Platform(Programme(BOARD, TAPE), tokens={TOKEN: Grant.EXPIRED})
     async with simulate(simulated) as server, asking(server.url) as platform:
-        assert not isinstance(await refusal(lambda: platform.get(BOARD)), Unsaid)
+        assert not isinstance(await refusal(lambda: platform.get(BOARD)), Withheld)
 
 
 async def test_it_is_said_what_a_person_must_do() -> None:

@@ -299,6 +299,7 @@ async def test_the_platforms_own_words_and_request_id_are_passed_on() -> None:
     refused = await refusal("429 Too Many Requests", json.dumps(envelope), Retry_After="7")
 
     assert str(refused) == "HTTP 429, RATE_LIMIT_EXCEEDED, slow down, request req_abc"
+    assert refused.request_id == "req_abc"
     assert refused.retry_after == 7.0
 
 

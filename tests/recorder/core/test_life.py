@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.core.life import LAST_WORDS, MOST_PATIENCE, Course, Life, Patience
+from recorder.core.life import GONE, LAST_WORDS, MOST_PATIENCE, Course, Life, Patience
 from recorder.core.snapshot import Known, Snapshot, Unseen
 from storage.names import WatchId, WatchKind
 from tests.recorder.core.drive import DETERMINED
@@ -144,7 +144,43 @@ def test_a_stream_that_hears_nobody_though_somebody_is_there_is_opened_anew_ever
 
     assert reopened[:6] == [20, 40, 80, 160, 320, 600]
     assert set(reopened[6:]) == {MOST_PATIENCE}
-    assert one.reopened == len(reopened)
+    assert one.fruitless == len(reopened)
+
+
+def test_patience_may_change_while_it_is_needed() -> None:
+    one = life(OCCUPIED, connected=0.0)
+    one.patience = Patience(5.0)
+
+    assert one.course(4.9) is Course.LISTEN
+    assert one.course(5.0) is Course.REOPEN
+
+
+@pytest.mark.parametrize(
+    ("known", "people", "ending"),
+    [
+        ([], 0, ""),
+        ([EMPTY], 0, ""),
+        ([OCCUPIED], 1, ""),
+        ([JOINED], 2, ""),
+        ([PROGRESSING], 2, ""),
+        ([RINGING], 0, ""),
+        ([JOINED, Unseen.UNKNOWN], 0, ""),
+        ([LEAVING], 0, "deleted"),
+        ([DELETED_EMPTY], 0, "deleted"),
+        ([TERMINATED], 0, "terminated"),
+        ([TERMINATED, Unseen.UNKNOWN], 0, "terminated"),
+        ([HUNG_UP], 0, "hangup"),
+        ([JOINED, Unseen.ABSENT], 0, GONE),
+        ([Unseen.ABSENT], 0, ""),
+        ([TERMINATED, JOINED], 2, ""),
+    ],
+)
+def test_who_is_there_and_how_it_ended_is_what_was_last_shown(
+    known: list[Known], people: int, ending: str
+) -> None:
+    one = life(*known)
+
+    assert (one.people, one.ending, one.over) == (people, ending, bool(ending))
 
 
 def test_a_time_in_which_nobody_was_told_anything_does_not_make_silence_shorter() -> None:
