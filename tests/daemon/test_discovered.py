@@ -64,7 +64,9 @@ def site_at(folder: Path, url: str, *, observe: bool = True) -> Site:
     return site
 
 
-async def test_a_conference_that_a_pattern_names_is_recorded_soon_after_its_first_participant(tmp_path: Path) -> None:
+async def test_a_conference_that_a_pattern_names_is_recorded_soon_after_its_first_participant(
+    tmp_path: Path,
+) -> None:
     platform = Platform(limit=RateLimit())
     async with simulate(platform) as server:
         site = site_at(tmp_path, server.url)
