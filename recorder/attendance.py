@@ -34,6 +34,7 @@ class Attendance:
         self._clock = clock
         self._bell = anyio.Event()
         self._until_news: anyio.CancelScope | None = None
+        self._looked_at = clock.monotonic()
         self.life = Life(patience)
         self.sightings = Sightings(clock.monotonic(), clock.utc())
 
@@ -64,7 +65,8 @@ class Attendance:
     @property
     def course(self) -> Course:
         """What is to be done now."""
-        return self.life.course(self._clock.monotonic())
+        self._looked_at = self._clock.monotonic()
+        return self.life.course(self._looked_at)
 
     @property
     def unwanted(self) -> bool:
@@ -86,10 +88,9 @@ class Attendance:
 
     @property
     def look_within(self) -> float:
-        """Seconds until something else is to be done though there are no news."""
-        now = self._clock.monotonic()
-        due = self.life.next_look(now)
-        return math.inf if due is None else due - now
+        """Seconds until something else is to be done than `course` said last, though there are no news."""
+        due = self.life.next_look(self._looked_at)  # what fell due since then must not be passed over
+        return math.inf if due is None else max(0.0, due - self._clock.monotonic())
 
     async def unless_told(self, wait: Callable[[], Awaitable[Result]]) -> Result | None:
         """Wait, but no longer than until there are news that matter; None if there are. One at a time."""

@@ -160,7 +160,7 @@ class _Case:
     def _judge_tail(self, end: float, said: dict[str, float]) -> None:
         """An end is no gap, unless nobody could know that it was one."""
         over = [at for at in self._of.ends if abs(at - end) < AT_ONCE]
-        if over and not touches([*self._day.blind, *self._day.deaf], end, end):
+        if over and not touches([*self._day.blind, *self._day.deaf], end, end + CLOSED):
             self._blame(f"{self._span(end, end)}: it was over, and it says {said} after that")
 
     def _judge_reasons(self, begin: float, end: float, said: dict[str, float]) -> None:

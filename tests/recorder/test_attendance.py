@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import pytest
 
+from recorder.attendance import Attendance
+from recorder.clock import Clock
 from recorder.connection import ConnectionRefused, Setback
-from recorder.core.life import MOST_PATIENCE
+from recorder.core.life import LAST_WORDS, MOST_PATIENCE, Course
 from recorder.core.snapshot import Known, Snapshot, Unseen
 from recorder.spool import Spool
 from recorder.watchlist import Watch
@@ -78,6 +80,19 @@ async def test_an_end_closes_stream_and_segment_within_seconds_and_is_no_gap(spo
     assert len(platform.attempts) == 1
     assert recorded(spool) == pcm(0, source.sent)
     assert (segment.closed_by, segment.ledger) == (ClosedBy.IDLE, ())
+
+
+async def test_what_falls_due_while_it_is_looked_is_not_passed_over() -> None:
+    moments = itertools.count(0.0, 0.001)
+    now = [0.0]
+    attendance = Attendance(Clock(lambda: now[0] + next(moments)))
+    attendance.connected()
+    attendance.life.heard(0.0)
+    attendance.told(OVER)
+    now[0] = LAST_WORDS - 0.0005 - next(moments) - 0.001
+
+    assert attendance.course is Course.LISTEN
+    assert attendance.look_within == 0.0
 
 
 async def test_what_passes_after_we_have_hung_up_on_an_end_is_no_gap(spool: Spool) -> None:
