@@ -66,7 +66,7 @@ class Conference:
         self._rate = rate
         self._chance = chance
         self._backoff = Backoff()
-        self._lost_at = math.inf  # when the last stream ended, monotonic seconds
+        self._lost_at: float | None = None  # when the last stream ended, monotonic seconds, unless by an end
         self._live = False  # there was audio, and nobody has said since that it has ended
         self._attendance = attendance or Attendance(clock)
         self._journal = journal or Journal(watch, clock)
@@ -114,9 +114,12 @@ class Conference:
     def _missed_until(self, now: float) -> float:
         """Until when there was somebody who is not there any more, as far as is known, monotonic seconds.
 
-        The stream of a call ends with it; that of a conference never does, so one that ended was missed.
+        The stream of a call ends with it; that of a conference never does, so one that ended was missed,
+        unless we hung up because the conference was over.
         """
         life = self._attendance.life
+        if self._lost_at is None:
+            return -math.inf
         if self._watch.watch_id.kind is WatchKind.CONFERENCE or not life.over:
             return now
         if life.ended_at is None:
@@ -142,10 +145,11 @@ class Conference:
         self._handover.take(self._recording.connected(connected_at, self._clock.utc()))
         self._journal.connected(connection)
         heard = _Heard()
-        reopens = False
+        reopens = ends = False
         try:
             reason = await self._record(connection, heard)
             reopens = self._attendance.course is Course.REOPEN
+            ends = not reopens
             if reopens:
                 self._attendance.life.reopening()
         except ConnectionLost as lost:
@@ -155,14 +159,15 @@ class Conference:
                 await self._hang_up(connection, heard)
         self._backoff.flowed(heard.seconds)
         self._live = (self._live or heard.began is not None) and self._attendance.life.owed is not False
-        self._lost_at = self._clock.monotonic()
-        seconds = self._lost_at - connected_at
+        now = self._clock.monotonic()
+        self._lost_at = None if ends else now
+        seconds = now - connected_at
         return self._say_lost(reason, seconds, silent=heard.began is None, reopens=reopens)
 
     def _say_lost(self, reason: str, seconds: float, *, silent: bool, reopens: bool) -> tuple[Setback, float]:
         """Say why a stream has ended; return what to do next and how long to wait at least."""
-        if self._attendance.life.over:
-            return Setback.NOT_LIVE, 0.0
+        if self._attendance.unwanted:
+            return Setback.NOT_LIVE, 0.0  # and why is said where it is waited
         if reopens:
             self._journal.opens_anew(reason, seconds)
         elif silent and seconds < NOT_LIVE_WITHIN:

@@ -27,7 +27,7 @@ from tests.recorder.test_conference import (
     recorded,
     refuse,
 )
-from tests.virtual import BEGIN
+from tests.virtual import BEGIN, Inline
 
 pytestmark = pytest.mark.anyio
 
@@ -78,6 +78,16 @@ async def test_an_end_closes_stream_and_segment_within_seconds_and_is_no_gap(spo
     assert len(platform.attempts) == 1
     assert recorded(spool) == pcm(0, source.sent)
     assert (segment.closed_by, segment.ledger) == (ClosedBy.IDLE, ())
+
+
+async def test_what_passes_after_we_have_hung_up_on_an_end_is_no_gap(spool: Spool) -> None:
+    source = Counter()
+    news = [(0, OCCUPIED), (15, OVER)]
+
+    await record(spool, [then_silence(source, 20)], 600, news=news, disk=Inline(seconds=0.3))
+
+    assert recorded(spool) == pcm(0, source.sent)
+    assert [entry for segment in manifests(spool) for entry in segment.ledger] == []
 
 
 async def test_who_comes_back_after_an_end_is_recorded_and_the_time_between_is_no_loss(spool: Spool) -> None:

@@ -270,7 +270,7 @@ def test_the_commented_keys_of_the_example_are_in_order_as_well(tmp_path: Path) 
 
     settings = load_settings(write_configuration(tmp_path, config), ENVIRON)
 
-    assert uncommented == 18
+    assert uncommented == 19
     assert str(settings.metrics.listen) == "127.0.0.1:9464"
     assert settings.storage.retain_days == 365
     assert [hook.label for hook in settings.hooks] == ["true"]

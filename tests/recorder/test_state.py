@@ -129,6 +129,17 @@ async def test_one_that_was_over_and_goes_on_is_connected_to_at_once(spool: Spoo
     assert told == ["ended", "connecting", "degraded"]
 
 
+async def test_a_stream_that_ends_when_everybody_has_left_is_no_trouble(spool: Spool) -> None:
+    async def talk_and_stay() -> AsyncIterator[bytes]:
+        async for message in talk(Counter(), 20):
+            yield message
+        await anyio.sleep(60)
+
+    _, told = await course(spool, [talk_and_stay], 120, news=[(0, PAIR), (21, EMPTY)])
+
+    assert told == ["recording", "idle", "waiting"]
+
+
 async def test_a_tail_that_cannot_be_sealed_is_no_good_end() -> None:
     facts = Facts(ended="deleted", unsealed="No space left on device")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -279,12 +280,14 @@ def live(steps: Sequence[tuple[float, Known | str]], check: Callable[[Life, floa
             case "heard" if seen.standing:
                 one.heard(now)
                 seen.heard_at, seen.ever = now, True
+                seen.audio.append(now)
             case "drop" if seen.standing:
                 one.disconnected()
                 seen.standing, seen.heard_at = False, None
             case Snapshot() | Unseen():
                 one.told(step, now)
                 seen.known.append(step)
+                seen.told_at = now
                 seen.ever = seen.ever or isinstance(step, Snapshot)
         check(one, now, seen)
 
@@ -297,7 +300,19 @@ class Seen:
         self.standing = False
         self.connected_at = 0.0
         self.heard_at: float | None = None
+        self.told_at = 0.0
+        self.audio: list[float] = []
         self.ever = False
+
+    @property
+    def heard_anew(self) -> bool:
+        """Whether anybody was heard since something was last told, not counting the end of what was."""
+        last_words_until = self.told_at + LAST_WORDS
+        for before, at in pairwise([-LAST_WORDS - 1, *self.audio]):
+            begins = at - before > LAST_WORDS
+            if at > self.told_at and (begins or at > last_words_until):
+                return True
+        return False
 
     @property
     def last_shown(self) -> Snapshot | None:
@@ -335,7 +350,8 @@ def test_an_end_is_one_that_was_shown_and_no_stream_is_wanted_where_nobody_is(
         if isinstance(last, Snapshot) and last.over and not heard:
             assert course is Course.END
         if isinstance(last, Snapshot) and not last.over and not last.occupied and not heard:
-            assert course is (Course.REST if seen.standing else Course.WAIT)
+            resting = Course.REST if seen.standing else Course.WAIT
+            assert course is (Course.LISTEN if seen.heard_anew else resting)
         assert (one.owed is True) == (isinstance(last, Snapshot) and last.occupied and not last.over)
 
     live(steps, check)
