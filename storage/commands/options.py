@@ -100,9 +100,12 @@ def find_watches(
         by_id = list(catalog.watches(beginning, kinds))
     if len({watch.id for watch in by_id}) > 1:
         raise typer.BadParameter(f"{text} is the beginning of {', '.join(watch.id for watch in by_id)}")
-    if not by_id:
+    is_whole = bool(_ID.fullmatch(beginning)) and len(text) == _LENGTH_OF_ID
+    if not by_id and not is_whole:
         return _named(store, text, kinds)
-    if len(text) < _LENGTH_OF_ID:
+    if not by_id:
+        fail(f"{store.url} has no recordings of {text}; `recordings list` shows what there is")
+    if not is_whole:
         others = [named.watch for named in lookup.registered(store, text, kinds) if named.watch not in by_id]
         if others:
             told = _told(store, [*by_id, *others])

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from storage.errors import StoreRejected, StoreUnavailable
-from storage.register import REGISTER
 from storage.store import ObjectStat
 from tests.fakes import MemoryStore
 from tests.simulation.plan import Spell, StoreTrouble
@@ -45,8 +44,7 @@ class Bucket(MemoryStore):
     def put(self, key: str, source: Path | bytes, *, sha256: str, content_type: str) -> None:
         self._pass(key)
         data = source if isinstance(source, bytes) else source.read_bytes()
-        # What a name is registered by is whichever manifest came first; the store keeps that one.
-        if self.objects.get(key, data) != data and not key.startswith(REGISTER):
+        if self.objects.get(key, data) != data:
             self.overwritten.append(key)
         super().put(key, data, sha256=sha256, content_type=content_type)
         self.puts.append(key)

@@ -77,13 +77,15 @@ def test_a_whole_id_is_looked_up_and_not_searched(crowded: CountingStore) -> Non
 def test_of_an_abbreviated_id_only_what_begins_so_is_listed(crowded: CountingStore) -> None:
     assert find_watch(crowded, Catalog(crowded), "1ed1", WatchKind.CONFERENCE) == BOARD
 
-    assert crowded.listed == ["conferences/1ed1"]
+    assert crowded.listed == ["conferences/1ed1", "names/1ed1/"], "for it may be a name, too"
     assert crowded.given == 1
 
 
 def test_a_whole_id_that_has_nothing_is_not_found(crowded: CountingStore) -> None:
     with pytest.raises(typer.Exit):
         find_watch(crowded, Catalog(crowded), "652af662-eb45-11ee-b1a5-6fde165f9226", None)
+
+    assert crowded.given == 0, "nor is it looked for among ten thousand names"
 
 
 def day(text: str) -> datetime:
