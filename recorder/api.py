@@ -6,7 +6,7 @@ together. The URL may hold a credential and appears in no message.
 
 import json
 import ssl
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,7 +19,7 @@ from recorder.config import VoipbinSettings
 from recorder.connection import Setback
 from recorder.core.snapshot import Snapshot, read_snapshot
 from recorder.credential import Credential
-from recorder.platform import Unanswered, Withheld
+from recorder.platform import Unanswered, Withheld, nothing
 from recorder.rate import Rate
 from recorder.refusal import Answer, refusal
 from recorder.tls import tls_context
@@ -70,7 +70,7 @@ class RestPlatform:
         """Let go of the sockets."""
         await self._client.aclose()
 
-    async def conferences(self) -> Sequence[Snapshot]:
+    async def conferences(self, between: Callable[[], Awaitable[None]] = nothing) -> Sequence[Snapshot]:
         """Page after page; see `Platform.conferences`."""
         found: dict[WatchId, Snapshot] = {}
         token = ""
@@ -90,6 +90,7 @@ class RestPlatform:
             if following == token:
                 raise _nonsense("a list that goes round")
             token = following
+            await between()
         raise _nonsense("a list without an end")
 
     async def get(self, watch_id: WatchId) -> Snapshot | None:

@@ -22,9 +22,9 @@ PACES: Final[Mapping[Setback, Pace]] = {
     Setback.TRANSIENT: Pace(floor=1.0, base=3.0, cap=15.0),
     Setback.NOT_LIVE: Pace(floor=5.0, base=20.0, cap=300.0),
     Setback.REFUSED: Pace(floor=20.0, base=60.0, cap=300.0),
-    Setback.THROTTLED: Pace(floor=1.0, base=5.0, cap=60.0),
+    Setback.THROTTLED: Pace(floor=1.0, base=5.0, cap=15.0),
 }
-"""Of whoever asks the platform anything but for a stream."""
+"""Of whoever asks the platform anything but for a stream. How long to wait at least, the platform says."""
 _REPEAT_INTERVAL: Final = 60.0
 
 _log = structlog.stdlib.get_logger(__name__)

@@ -5,7 +5,6 @@ request, whoever watches how many of them; what no list has is asked for by itse
 answers nothing is known any more, and recording goes on as if nobody had ever been asked.
 """
 
-import math
 import random
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
@@ -21,6 +20,7 @@ from recorder.core.backoff import Backoff
 from recorder.core.snapshot import Known, Snapshot, Unseen
 from recorder.hearing import PACES, Hearing
 from recorder.platform import Platform, Unanswered, Withheld
+from recorder.turns import ABSENT_INTERVAL, NEVER, OVER_INTERVAL, Turns
 from storage.names import WatchId, WatchKind
 
 INTERVAL: Final = 3.0
@@ -31,12 +31,10 @@ ALONE_INTERVAL: Final = 1.0
 """The same before there is any conference: until then it is not known whose events to listen to."""
 SHARE: Final = 5.0
 """Requests a second, at most, that regular questions take of the budget: the streams need the rest."""
+INFORMED_SHARE: Final = 2.0
+"""The same while the event socket stands: what is announced goes first."""
 SINGLES: Final = 10
 """Conferences and calls that are asked for by themselves after a list: those longest not heard of."""
-OVER_INTERVAL: Final = 600.0
-"""Seconds that what is over gives way to the others."""
-ABSENT_INTERVAL: Final = 5.0
-"""The same of what the platform does not know, or say: a call may begin at any time, unheard of."""
 PAGE_SIZE: Final = 100
 """Conferences that a request of a list brings."""
 FORGIVEN: Final = 5.0
@@ -45,7 +43,6 @@ GATHERING: Final = 0.1
 """Seconds in which hints are gathered: most come twice, and a meeting's participants come together. After
 many, the next are followed later."""
 _REPEAT_INTERVAL: Final = 60.0
-_NEVER: Final = -math.inf
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -95,17 +92,15 @@ class Observer:
         self._clock = clock
         self._chance = chance
         self.finder: Finder | None = None
-        self._heard_of: dict[WatchId, float] = {}  # when, by the monotonic clock
+        self._turns = Turns()
         self._shown: dict[WatchId, Snapshot] = {}  # what was last shown, watched or not, while that holds
-        self._gives_way: dict[WatchId, float] = {}  # for so many seconds
-        self._listed: set[WatchId] = set()  # the last time
-        self._forgotten: set[WatchId] = set()  # of which it was told that nothing is known
         self._hints: dict[WatchId, None] = {}
+        self._newer: set[WatchId] = set()  # asked for by themselves while a list came
         self._asked_for: tuple[WatchId, ...] = ()  # hints that are being followed
         self._look_at_all = False
         self._bell = anyio.Event()
         self._gathering = GATHERING
-        self._followed_at = _NEVER
+        self._followed_at = NEVER
         self._customer = ""
         self._repeats = logs.Repeats(_REPEAT_INTERVAL)
         self._answers = True
@@ -113,18 +108,16 @@ class Observer:
     def watch(self, watch: WatchId) -> None:
         """Tell of this one, too, from now on; at once what is known already."""
         if watch in self._shown:
-            self._heard_of.setdefault(watch, self._clock.monotonic())
+            self._turns.add(watch, self._clock.monotonic())
             self._tell(watch, self._shown[watch])
         else:
-            self._heard_of.setdefault(watch, _NEVER)
+            self._turns.add(watch)
             self._look_at_all = True
         self._bell.set()
 
     def leave(self, watch: WatchId) -> None:
         """Tell of this one no more."""
-        self._heard_of.pop(watch, None)
-        self._gives_way.pop(watch, None)
-        self._forgotten.discard(watch)
+        self._turns.remove(watch)
 
     async def run(self) -> None:
         """Ask and listen, until cancelled."""
@@ -170,21 +163,24 @@ class Observer:
         self._asked_for = tuple(self._hints)
         self._hints.clear()
         await self._subscribe()
-        listed = {snapshot.watch_id: snapshot for snapshot in await self._platform.conferences()}
-        self._shown = dict(listed)
-        for snapshot in listed.values():
-            self._tell(snapshot.watch_id, snapshot)
+        self._newer = set()
+        listed = {each.watch_id: each for each in await self._platform.conferences(self._follow_meanwhile)}
+        newer = {watch: self._shown[watch] for watch in self._newer if watch in self._shown}
+        self._shown = {watch: listed[watch] for watch in listed.keys() - self._newer} | newer
+        for watch in listed.keys() - self._newer:
+            self._tell(watch, listed[watch])
         if self.finder:
-            self.finder.listed(tuple(listed.values()))
-        due = sorted(filter(self._is_due, self._heard_of.keys() - listed.keys()), key=self._turn)
-        self._listed = listed.keys() & self._heard_of.keys()
+            self.finder.listed(tuple(self._shown.values()))
+        due = self._turns.take(listed.keys(), self._clock.monotonic())
         for watch in due[:SINGLES]:
             await self._look_at(watch)
         requests = len(listed) // PAGE_SIZE + 2 + min(len(due), SINGLES)
         if self._searching and not self._customer:
             return max(ALONE_INTERVAL, requests / SHARE)
         informed = self._hearing is not None and self._hearing.stands and len(due) <= SINGLES
-        return max(INFORMED_INTERVAL if informed else INTERVAL, requests / SHARE)
+        if informed:
+            return max(INFORMED_INTERVAL, requests / INFORMED_SHARE)
+        return max(INTERVAL, requests / SHARE)
 
     async def _look_at(self, watch: WatchId) -> None:
         """Ask for one, and tell of it. That it is withheld is an answer, too: there may be others."""
@@ -205,21 +201,11 @@ class Observer:
     def _searching(self) -> bool:
         return self.finder is not None and self.finder.searching
 
-    def _is_due(self, watch: WatchId) -> bool:
-        return self._turn(watch) <= self._clock.monotonic()
-
-    def _turn(self, watch: WatchId) -> float:
-        """When it is due to be asked for by itself. What is over seldom comes back."""
-        if watch in self._listed:
-            return _NEVER  # it was listed the last time: it has just ended, or been deleted
-        gives_way = 0.0 if watch in self._forgotten else self._gives_way.get(watch, 0.0)
-        return self._heard_of.get(watch, _NEVER) + gives_way
-
     async def _follow_hints(self) -> None:
         """Ask for what was hinted at, one by one unless a list costs less."""
         await self._subscribe()
-        hints = list(dict.fromkeys(filter(None, map(self._meant, self._hints))))
-        if len(hints) > max(SINGLES, len(self._heard_of) // PAGE_SIZE):
+        hints = self._all_meant()
+        if self._is_crowd(hints):
             self._look_at_all = True
             self._bell.set()
             return
@@ -230,20 +216,36 @@ class Observer:
         for watch in hints:
             await self._look_at(watch)
 
+    async def _follow_meanwhile(self) -> None:
+        """Between two pages of a list: hints do not wait for thousands that are as they were."""
+        hints = self._all_meant()
+        if self._is_crowd(hints):
+            return  # that is worth another list
+        self._asked_for += tuple(hints)
+        self._hints.clear()
+        for watch in hints:
+            await self._look_at(watch)
+            self._newer.add(watch)
+
+    def _all_meant(self) -> list[WatchId]:
+        return list(dict.fromkeys(filter(None, map(self._meant, self._hints))))
+
+    def _is_crowd(self, hints: list[WatchId]) -> bool:
+        return len(hints) > max(SINGLES, len(self._turns) // PAGE_SIZE)
+
     def _meant(self, hint: WatchId) -> WatchId | None:
         """What is to be asked about when something was announced, or None. Only the id is certain."""
         for kind in WatchKind:
             watch = WatchId(kind, hint.id)
-            if watch in self._heard_of:
+            if watch in self._turns:
                 return watch
         return hint if self._searching and hint.kind is WatchKind.CONFERENCE else None
 
     def _forget(self, *, all_of_them: bool) -> None:
         """Nobody answers. What was hinted at is not as it was known; the rest may be, for a moment."""
         self._shown.clear()
-        for watch in tuple(self._heard_of) if all_of_them else (*self._asked_for, *self._hints):
-            if watch in self._heard_of and watch not in self._forgotten:
-                self._forgotten.add(watch)
+        for watch in tuple(self._turns) if all_of_them else (*self._asked_for, *self._hints):
+            if self._turns.forget(watch):
                 self._news(watch, Unseen.UNKNOWN)
 
     def _tell(self, watch: WatchId, snapshot: Snapshot | None) -> None:
@@ -251,28 +253,22 @@ class Observer:
             self._customer = snapshot.customer
             if self._hearing:
                 self._hearing.begin()
-        if watch not in self._heard_of:
+        if watch not in self._turns:
             return
-        self._heard_of[watch] = self._clock.monotonic()
-        self._forgotten.discard(watch)
+        now = self._clock.monotonic()
         if snapshot is None:
-            self._gives_way.setdefault(watch, ABSENT_INTERVAL)
-        elif snapshot.over:
-            self._gives_way[watch] = OVER_INTERVAL
+            self._turns.absent(watch, now)
         else:
-            self._gives_way.pop(watch, None)
+            self._turns.heard_of(watch, now, OVER_INTERVAL if snapshot.over else 0.0)
         self._news(watch, Unseen.ABSENT if snapshot is None else snapshot)
 
     def _tell_withheld(self, watch: WatchId, withheld: Withheld) -> None:
         """Whatever there is of this one, it is not said. Its stream is tried."""
         self._shown.pop(watch, None)
-        if watch not in self._heard_of:
+        if watch not in self._turns:
             return
-        now = self._clock.monotonic()
-        self._heard_of[watch] = now
-        self._forgotten.discard(watch)
-        is_refused = withheld.setback is Setback.REFUSED
-        self._gives_way[watch] = OVER_INTERVAL if is_refused else ABSENT_INTERVAL
+        now, is_refused = self._clock.monotonic(), withheld.setback is Setback.REFUSED
+        self._turns.heard_of(watch, now, OVER_INTERVAL if is_refused else ABSENT_INTERVAL)
         if self._repeats.admit(watch, now) is not None:
             facts = {logs.WATCH: str(watch), logs.REASON: str(withheld), "remedy": withheld.remedy}
             _log.warning("the platform does not say what becomes of this one", **facts)
@@ -291,7 +287,7 @@ class Observer:
     async def _subscribe(self) -> None:
         """Ask to be told of what is new among the watches."""
         if self._hearing and self._customer:
-            await self._hearing.subscribe(topics(self._customer, self._heard_of, all_of_them=self._searching))
+            await self._hearing.subscribe(topics(self._customer, self._turns, all_of_them=self._searching))
 
     # Saying
 

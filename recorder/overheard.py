@@ -1,10 +1,10 @@
 """A platform of which it is told when it does not answer, and about whom. Changes no answer."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from recorder.core.snapshot import Snapshot
-from recorder.platform import Platform, Unanswered
+from recorder.platform import Platform, Unanswered, nothing
 from storage.names import WatchId
 
 
@@ -19,10 +19,10 @@ class Overheard:
         self._platform = platform
         self._unanswered = unanswered
 
-    async def conferences(self) -> Sequence[Snapshot]:
+    async def conferences(self, between: Callable[[], Awaitable[None]] = nothing) -> Sequence[Snapshot]:
         """See `Platform`."""
         with self._listening(None):
-            return await self._platform.conferences()
+            return await self._platform.conferences(between)
 
     async def get(self, watch_id: WatchId) -> Snapshot | None:
         """See `Platform`."""

@@ -3,7 +3,7 @@
 Recording never depends on it. Who asks must be ready for no answer, for as long as that lasts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from recorder.connection import NotGranted
@@ -19,14 +19,19 @@ class Withheld(Unanswered):
     """The platform does not say what there is of one id: it is another customer's, or the servers are old."""
 
 
+async def nothing() -> None:
+    """Do it."""
+
+
 class Platform(Protocol):
     """Answers questions about conferences and calls."""
 
-    async def conferences(self) -> Sequence[Snapshot]:
+    async def conferences(self, between: Callable[[], Awaitable[None]] = nothing) -> Sequence[Snapshot]:
         """Every conference of ours that is not deleted, newest first, however many requests that takes.
 
         Of the type `conference` only: calls, and what connects and queues them, must be asked for by id.
-        One that is created meanwhile may be missing.
+        One that is created meanwhile may be missing. `between` is awaited between any two of the requests: a
+        list may take seconds.
 
         Raises:
             Unanswered: not all of them could be had. Its message holds no secret.

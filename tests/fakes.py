@@ -5,7 +5,7 @@ import hashlib
 import io
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import BinaryIO
 from recorder.connection import Setback
 from recorder.core.snapshot import Snapshot
 from recorder.offload import Arguments, Result
-from recorder.platform import Unanswered, Withheld
+from recorder.platform import Unanswered, Withheld, nothing
 from recorder.segment import SealedSegment
 from storage.errors import ObjectConflict, ObjectNotFound, StoreError, StoreUnavailable
 from storage.names import WatchId
@@ -119,6 +119,7 @@ class MemoryPlatform:
         withheld: what nobody may have though the rest is given: it is another customer's.
         unsaid: ids of which an old server says nothing.
         asked: how many requests it has cost: one, or one for a hundred of a list and one more.
+        seconds: that each of them takes.
     """
 
     def __init__(self, *known: Snapshot) -> None:
@@ -127,14 +128,18 @@ class MemoryPlatform:
         self.withheld: set[WatchId] = set()
         self.unsaid: set[WatchId] = set()
         self.asked = 0
+        self.seconds = 0.0
 
-    async def conferences(self) -> Sequence[Snapshot]:
+    async def conferences(self, between: Callable[[], Awaitable[None]] = nothing) -> Sequence[Snapshot]:
         listed = [
             snapshot
             for snapshot in reversed(self.known.values())
             if snapshot.type == "conference" and snapshot.deleted_at is None
         ]
-        await self._ask(-(-len(listed) // 100) + 1)
+        for page in range(-(-len(listed) // 100) + 1):
+            if page:
+                await between()
+            await self._ask(1)
         return listed
 
     async def get(self, watch_id: WatchId) -> Snapshot | None:
@@ -150,7 +155,7 @@ class MemoryPlatform:
 
     async def _ask(self, requests: int) -> None:
         self.asked += requests
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.seconds)
         if self.failure:
             raise self.failure
 

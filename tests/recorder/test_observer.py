@@ -157,6 +157,26 @@ async def test_a_crowd_of_events_costs_a_list() -> None:
     assert case.platform.asked - asked == 3
 
 
+async def test_what_is_announced_while_a_long_list_comes_does_not_wait_for_it() -> None:
+    """And what the list says of it, which is older, does not count."""
+    watches = list(fleet(2000))
+    async with observing(*map(conference, watches)) as case:
+        await anyio.sleep(3)
+        case.platform.seconds = 0.1
+        case.announcer.drop()  # what it missed is asked for by a list, once it stands again
+        while case.platform.asked % 21 != 5:  # noqa: ASYNC110  in the midst of one
+            await anyio.sleep(0.05)
+        joined, began = watches[7], asyncio.get_running_loop().time()
+        case.join(joined)
+        case.announcer.announce(joined)
+        await anyio.sleep(2.5)
+
+    told = [at - began for at in case.occupied(joined)]
+    assert told
+    assert told[0] < 0.5
+    assert case.last(joined) == conference(joined, "somebody")
+
+
 async def test_a_conference_that_never_rests_does_not_take_the_budget() -> None:
     async with observing(conference()) as case:
         await anyio.sleep(3)

@@ -8,9 +8,10 @@ import pytest
 
 from recorder.connection import Setback
 from recorder.core.snapshot import Snapshot, Unseen
-from recorder.observer import ABSENT_INTERVAL, INTERVAL
+from recorder.observer import INTERVAL
 from recorder.platform import Unanswered
 from recorder.simulator.arguments import fleet
+from recorder.turns import ABSENT_INTERVAL
 from tests.recorder.test_observer import CALL, CUSTOMER, conference, observing
 
 pytestmark = pytest.mark.anyio

@@ -5,13 +5,13 @@ It says the truth, late, and at times nothing; of its events some are lost. Know
 
 import asyncio
 import random
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
 from recorder.connection import ConnectionLost, ConnectionRefused, Setback
 from recorder.core.snapshot import Snapshot
-from recorder.platform import Unanswered
+from recorder.platform import Unanswered, nothing
 from storage.names import WatchId, WatchKind
 from tests.simulation.presence import Knowledge, Presence
 from tests.virtual import BEGIN
@@ -28,8 +28,9 @@ class Observatory:
         self._knowledge = knowledge
         self._chance = chance
 
-    async def conferences(self) -> Sequence[Snapshot]:
+    async def conferences(self, between: Callable[[], Awaitable[None]] = nothing) -> Sequence[Snapshot]:
         await self._answer()
+        await between()
         shown = [_snapshot(watch, presence, _now()) for watch, presence in self._knowledge.presences.items()]
         return [each for each in shown if each.watch_id.kind is WatchKind.CONFERENCE and not each.over]
 
