@@ -55,7 +55,10 @@ RUN_ELSEWHERE = [
     ".venv/bin/python -m tests.campaign --quick",  # in tests/campaign
     ".venv/bin/python -m tests.campaign",  # the same, each fault oftener
     ".venv/bin/python -m tests.simulation --hours 2000",  # in tests/simulation
+    ".venv/bin/python -m tests.simulation --hours 2000 --days 0.25 --observed",  # the same
+    ".venv/bin/python -m tests.day --seed 2",  # in tests/daemon/test_day.py
     ".venv/bin/python -m tests.bench restart --streams 2000",  # the same
+    ".venv/bin/python -m tests.bench discovery --conferences 2000 --live 200",  # the same
     ".venv/bin/python -m tests.bench.flac",  # a shorter one, below
     ".venv/bin/python -m pytest -n0 tests/service/booted.py",  # by hand: it builds and boots a Debian
     "conference-recorder doctor --config recorder.toml",  # tests/doctor
