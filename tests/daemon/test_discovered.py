@@ -24,7 +24,7 @@ from recorder.simulator import (
 )
 from storage.names import WatchId, WatchKind
 from tests.daemon.process import BIN, Site, running
-from tests.daemon.test_observed import SOON, recorded, sent
+from tests.daemon.recorded import SOON, recorded, sent
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
