@@ -12,7 +12,7 @@ from storage.manifest import SegmentManifest, parse_manifest
 from storage.names import WatchId
 
 SOON: Final = 5.0
-"""Seconds until audio, at most. `python -m tests.bench discovery` measures it; here other tests run beside it."""
+"""Seconds until audio, at most. `tests.bench discovery` measures it; here other tests run beside it."""
 
 
 def recorded(bucket: Path, watch: WatchId) -> tuple[list[SegmentManifest], np.ndarray]:
