@@ -277,6 +277,18 @@ def test_the_commented_keys_of_the_example_are_in_order_as_well(tmp_path: Path) 
     assert settings.recording.recorder == "rec-a"
 
 
+def test_the_commented_pattern_of_the_example_is_in_order_as_well(tmp_path: Path) -> None:
+    example = (EXAMPLES / "watchlist.toml").read_text()
+    listed, uncommented = re.subn(r"^# (\w+ = |\[)", r"\1", example, flags=re.MULTILINE)
+    config = 'watchlist = "watchlist.toml"\n[storage]\nurl = "s3://bucket/p"\n[recording]\nspool = "spool"\n'
+    config += '[voipbin]\nurl = "wss://api.voipbin.net/v1.0"\n'
+
+    (pattern,) = load_settings(write_configuration(tmp_path, config, listed), ENVIRON).watches.patterns
+
+    assert uncommented == 6
+    assert (pattern.name, pattern.exclude, pattern.encapsulation) == ("board*", ("*test*",), "sln")
+
+
 def test_the_service_gives_the_drain_its_time(tmp_path: Path) -> None:
     config = (EXAMPLES / "recorder.toml").read_text().replace("/var/lib/conference-recorder", str(tmp_path))
     settings = load_settings(write_configuration(tmp_path, config), ENVIRON)
