@@ -300,7 +300,7 @@ async def test_the_doctor_runs_beside_the_daemon_as_its_user(machine: Machine) -
 
     messages = [str(entry["MESSAGE"]) for entry in machine.entries(cursor, f"{UNIT}-doctor")]
     found = [message for message in messages if message.startswith(("ok", "warning", "failed"))]
-    assert len(found) == 16
+    assert len(found) == 18
     assert not [message for message in found if message.startswith("failed")]
     assert any("belongs to us" in message for message in found)
     assert machine.property("ActiveState") == "active"
