@@ -122,11 +122,7 @@ class RestPlatform:
             message = f"the platform asked to be left alone for {wait:.0f} s more"
             raise Unanswered(Setback.THROTTLED, message, retry_after=wait)
         # A page or two a second decide what all streams do: they do not wait behind thousands of those.
-        turn = self._rate.ask(urgent=True)
-        try:
-            await turn.wait()
-        finally:
-            turn.grant()
+        await self._rate.take(urgent=True)
         try:
             with anyio.fail_after(ANSWER_WITHIN):
                 async with self._client.stream("GET", path, params=query) as response:

@@ -69,11 +69,7 @@ class EventSockets:
 
     async def open(self) -> EventSocket:
         """Open one; see `Announcer.open`."""
-        turn = self._rate.ask(urgent=False)
-        try:
-            await turn.wait()
-        finally:
-            turn.grant()
+        await self._rate.take(urgent=False)
         try:
             connection = await handshake.Connect(
                 self._url,

@@ -56,6 +56,14 @@ class Rate:
             self._go_on()
         return turn
 
+    async def take(self, *, urgent: bool) -> None:
+        """Wait for a turn. To be cancelled in this gives the place up."""
+        turn = self.ask(urgent=urgent)
+        try:
+            await turn.wait()
+        finally:
+            turn.grant()
+
     def _go_on(self) -> None:
         """Grant the next turn if its time has come, and see to those after it."""
         loop = asyncio.get_running_loop()

@@ -7,25 +7,16 @@ import pytest
 
 from recorder.core.media import Encapsulation
 from recorder.simulator import Drop, Platform, Programme, Refuse, Tape, simulate
-from storage.directory import DirectoryStore
-from storage.manifest import ClosedBy, GapReason, OpenedAfterReason, SegmentManifest, parse_manifest
+from storage.manifest import ClosedBy, GapReason, OpenedAfterReason
 from storage.names import WatchId, WatchKind
 from tests.daemon.process import Daemon, Site, fetch, running
+from tests.daemon.recorded import manifests_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
 BOARD = WatchId(WatchKind.CONFERENCE, "1ed12456-eb4b-11ee-bba8-1bfb2838807a")
 DOWN = 7.0
 """Seconds without a stream, until it is deleted: over an instant of the grid at least."""
-
-
-def manifests(bucket: Path) -> list[SegmentManifest]:
-    store, found = DirectoryStore(bucket), list[SegmentManifest]()
-    for each in store.list(BOARD.prefix):
-        if each.key.endswith(".json"):
-            with store.open(each.key) as file:
-                found.append(parse_manifest(file.read()))
-    return found
 
 
 def states(daemon: Daemon) -> list[str]:
@@ -54,7 +45,7 @@ async def test_what_is_deleted_while_its_stream_is_down_was_missed_until_then_an
         said = await fetch(site, BOARD, tmp_path / "board.wav")
     assert daemon.other == []
 
-    segments = manifests(tmp_path / "bucket")
+    segments = manifests_of(tmp_path / "bucket", BOARD)
     back = next(number for number, each in enumerate(segments) if number and each.opened_after)
     missed = sum(entry.samples for each in segments[:back] for entry in each.ledger) / 8000
     assert {entry.reason for each in segments for entry in each.ledger} == {GapReason.DISCONNECTED}

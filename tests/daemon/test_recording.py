@@ -39,10 +39,9 @@ from recorder.simulator import (
 )
 from recorder.simulator.seaweedfs import SeaweedFS
 from recorder.simulator.verdict import Fetched, judge
-from storage.directory import DirectoryStore
-from storage.manifest import SegmentManifest, parse_manifest
 from storage.names import WatchId, WatchKind
 from tests.daemon.process import Site, fetch, running
+from tests.daemon.recorded import manifests_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
@@ -200,13 +199,8 @@ async def test_segments_join_exactly_and_manifests_tell_the_truth(tmp_path: Path
             await daemon.said_of("segment uploaded", 3, within=30)
             await daemon.stop()
 
-    store = DirectoryStore(tmp_path / "bucket")
-    manifests: list[SegmentManifest] = []
+    manifests = manifests_of(tmp_path / "bucket", conference(1))
     audio = []
-    for each in store.list(conference(1).prefix):
-        if each.key.endswith(".json"):
-            with store.open(each.key) as file:
-                manifests.append(parse_manifest(file.read()))
     for manifest in manifests:
         path = tmp_path / "bucket" / manifest.audio.key
         assert hashlib.sha256(path.read_bytes()).hexdigest() == manifest.audio.sha256

@@ -11,10 +11,10 @@ import soundfile
 from numpy.typing import NDArray
 
 from recorder.simulator import Delivery, Platform, RateLimit, live_through, simulate
-from storage.directory import DirectoryStore
-from storage.manifest import SegmentManifest, parse_manifest
+from storage.manifest import SegmentManifest
 from storage.names import WatchId
 from tests.daemon.process import BIN, Site, running
+from tests.daemon.recorded import manifests_of
 from tests.day.plan import Plan
 
 AFTERWARDS = 6.5
@@ -104,12 +104,8 @@ async def _verify(site: Site) -> str:
 
 def read(bucket: Path, watch: WatchId) -> Recorded:
     """All that there is of one watch."""
-    store, recorded, pieces = DirectoryStore(bucket), Recorded(), list[NDArray[np.int16]]()
-    for each in store.list(watch.prefix):
-        if each.key.endswith(".json"):
-            with store.open(each.key) as file:
-                recorded.manifests.append(parse_manifest(file.read()))
-    recorded.manifests.sort(key=lambda manifest: manifest.number)
+    recorded, pieces = Recorded(), list[NDArray[np.int16]]()
+    recorded.manifests = sorted(manifests_of(bucket, watch), key=lambda manifest: manifest.number)
     at = 0
     for manifest in recorded.manifests:
         for reason, seconds in (manifest.opened_after.by_reason if manifest.opened_after else {}).items():
