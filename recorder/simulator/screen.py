@@ -51,11 +51,11 @@ class Screen:
 
     def say(self, line: str) -> None:
         """A line that stays."""
-        self._console.print(line, soft_wrap=True)
+        self._console.print(line, soft_wrap=True, markup=False)
 
     def fail(self, message: str) -> None:
         """Why there is no verdict."""
-        self._console.print(f"the demo failed: {message}", style="bold red", soft_wrap=True)
+        self._console.print(f"the demo failed: {message}", style="bold red", soft_wrap=True, markup=False)
 
     @contextmanager
     def live(self, watches: Sequence[tuple[str, str]]) -> Iterator[None]:
