@@ -55,6 +55,11 @@ def until(lines: Iterator[dict[str, Any]], event: str) -> list[dict[str, Any]]:
     raise AssertionError(seen)
 
 
+def about_the_configuration(said: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Only these: that the platform is not there is said as well, sooner or later."""
+    return [line for line in said if line["event"] == "configuration"]
+
+
 def test_the_soft_limit_is_raised_to_the_hard_one(config: Path) -> None:
     with running(limited(64, 328, "run", "--config", config)) as (pid, lines):
         said = until(lines, "watching")
@@ -62,17 +67,17 @@ def test_the_soft_limit_is_raised_to_the_hard_one(config: Path) -> None:
 
     (open_files,) = (line.split() for line in limits.splitlines() if line.startswith("Max open files"))
     assert open_files[3:5] == ["328", "328"]
-    assert [line["event"] for line in said] == ["watching"], "328 are enough for a hundred watches"
+    assert about_the_configuration(said) == [], "328 are enough for a hundred watches"
 
 
 def test_a_list_that_is_too_long_for_the_hard_limit_is_told_at_the_start_and_when_it_grows(
     config: Path,
 ) -> None:
     with running(limited(64, 327, "run", "--config", config)) as (pid, lines):
-        warning, *_ = until(lines, "watching")
+        (warning,) = about_the_configuration(until(lines, "watching"))
         (config.parent / "watchlist.toml").write_text(watchlist(101))
         os.kill(pid, signal.SIGHUP)
-        again = next(line for line in until(lines, "watching") if line["event"] == "configuration")
+        (again,) = about_the_configuration(until(lines, "watching"))
 
     assert warning["level"] == again["level"] == "warning"
     assert "recorder.toml:1: watchlist: 100 watches take up to 328 open files" in warning["reason"]
