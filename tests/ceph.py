@@ -12,7 +12,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from tests.stores import Site, create_bucket, free_ports, program, running, wait_for
+from recorder.simulator.seaweedfs import free_ports
+from tests.stores import Site, create_bucket, program, running, wait_for
 
 _PACKAGES = "apt-get install ceph-mon ceph-osd radosgw"
 

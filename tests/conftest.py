@@ -3,9 +3,16 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from recorder.simulator.seaweedfs import SeaweedFS
 from tests.seaweedfs import running_seaweedfs
+
+# Properties: the same examples in every run, and no verdict that depends on how fast the machine is.
+# `--hypothesis-profile search` draws new ones.
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", settings.get_profile("search"), derandomize=True)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import http.client
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from recorder.simulator.seaweedfs import free_ports
 from storage.keeping import Keeping
 from storage.s3 import S3Store
 
@@ -222,12 +222,3 @@ def wait_for(port: int, server: "subprocess.Popen[bytes]") -> None:
             return
         finally:
             connection.close()
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of which nobody makes use at the moment."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

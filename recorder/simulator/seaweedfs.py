@@ -5,6 +5,7 @@ Standard library only. Knows no recording: it starts a program, waits until it a
 
 import http.client
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -29,6 +30,9 @@ STOP_TIMEOUT = 15.0
 
 _GRPC_OFFSET = 10_000
 """What its parts add to a port to find each other's gRPC; other numbers are taken, but not by all of them."""
+
+_PORTS = range(10_000, 22_000)
+"""Below those that a kernel gives to whoever asks for any, and so are those `_GRPC_OFFSET` above."""
 
 _SERVICES = ("master", "volume", "filer", "admin", "s3")
 
@@ -66,7 +70,7 @@ class SeaweedFS:
     access_key: str = field(default_factory=lambda: f"key-{secrets.token_hex(4)}")
     secret_key: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     certificate: Certificate | None = None
-    ports: dict[str, int] = field(default_factory=lambda: _free_ports((*_SERVICES, "https")))
+    ports: dict[str, int] = field(default_factory=lambda: _ports_of((*_SERVICES, "https")))
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
 
     @property
@@ -228,20 +232,25 @@ def _program() -> str:
     return program
 
 
-def _free_ports(names: tuple[str, ...]) -> dict[str, int]:
-    """A port for each name, free together with the one `_GRPC_OFFSET` above it; all different."""
+def _ports_of(names: tuple[str, ...]) -> dict[str, int]:
+    return dict(zip(names, free_ports(len(names), _GRPC_OFFSET), strict=True))
+
+
+def free_ports(count: int, offset: int = 0) -> list[int]:
+    """So many ports on loopback of which nobody makes use, each with the one `offset` above it.
+
+    A program is told of them and binds them later; until then no connection of others is given one.
+    """
     with ExitStack() as held:  # each stays bound until all are found
-        return {name: _free_pair(held) for name in names}
+        return [_free_pair(held, offset) for _ in range(count)]
 
 
-def _free_pair(held: ExitStack) -> int:
+def _free_pair(held: ExitStack, offset: int) -> int:
     while True:
-        low = held.enter_context(socket.socket())
-        low.bind(("127.0.0.1", 0))
-        port: int = low.getsockname()[1]
-        high = held.enter_context(socket.socket())
+        port = random.SystemRandom().choice(_PORTS)  # others who look for some at the same time find others
         try:
-            high.bind(("127.0.0.1", port + _GRPC_OFFSET))
-        except (OSError, OverflowError):  # taken, or beyond 65535
+            for each in {port, port + offset}:
+                held.enter_context(socket.socket()).bind(("127.0.0.1", each))
+        except OSError:  # taken
             continue
         return port

@@ -21,8 +21,8 @@ from tests.campaign.ground import DRAIN, RECORDER, STOP, Ground
 from tests.campaign.judge import Judgement
 from tests.campaign.loop import LoopDisk, NoDisk, little_room
 from tests.campaign.rows import Allowance, Findings, Row, not_run, row
-from tests.campaign.starving import Starving
 from tests.daemon.process import Daemon, Site, running
+from tests.starving import Starving
 
 STREAMS = 500
 STILL = 3.0

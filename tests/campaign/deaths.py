@@ -9,8 +9,8 @@ import anyio
 from recorder.core.media import SAMPLE_RATE
 from tests.campaign.ground import STOP, Ground, Stage, stage
 from tests.campaign.rows import Allowance, Findings, Row, row, together
-from tests.campaign.starving import Starving
 from tests.daemon.process import Daemon, running
+from tests.starving import Starving
 
 KILL_BOUND = 1.0
 """Seconds of audio that had come and that a death may take, of each stream."""

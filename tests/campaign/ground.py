@@ -20,9 +20,9 @@ from recorder.simulator.seaweedfs import SeaweedFS
 from storage.names import WatchId, WatchKind
 from tests.campaign.bucket import look
 from tests.campaign.rows import Findings
-from tests.campaign.starving import Starving
 from tests.campaign.tape import MarkedTape
 from tests.daemon.process import Daemon, Site, running
+from tests.starving import Starving
 
 RECORDER = "campaign"
 DRAIN = "5m"

@@ -9,7 +9,6 @@ from recorder.simulator.record import Run
 from recorder.simulator.verdict import Fetched
 from tests.campaign.judge import Judgement, judge
 from tests.campaign.tape import MarkedTape, Samples
-from tests.recorder.core.drive import DETERMINED
 
 TAPE = MarkedTape.marked("standup", 10, seed=1)
 LENGTH = len(TAPE)
@@ -48,7 +47,6 @@ def test_what_was_sent_is_what_was_fetched() -> None:
     assert (judgement.sent, judgement.lost, judgement.reported) == (SENT, 0, 0)
 
 
-@DETERMINED
 @given(at=st.integers(BEGIN + 20, END - 20), count=st.integers(1, 3000))
 def test_samples_that_are_missing_are_lost_and_were_not_reported(at: int, count: int) -> None:
     end = min(at + count, END - 16)
@@ -60,7 +58,6 @@ def test_samples_that_are_missing_are_lost_and_were_not_reported(at: int, count:
     assert judgement.astray == max(0, end - at)
 
 
-@DETERMINED
 @given(at=st.integers(BEGIN + 3000, END - 20), count=st.integers(16, 3000))
 def test_samples_that_are_there_twice_are_wrong(at: int, count: int) -> None:
     judgement = judge(TAPE, [CONNECTION], fetched(piece(BEGIN, at), piece(at - count, END)))
@@ -69,7 +66,6 @@ def test_samples_that_are_there_twice_are_wrong(at: int, count: int) -> None:
     assert judgement.lost == 0
 
 
-@DETERMINED
 @given(at=st.integers(BEGIN, END - 1))
 def test_one_sample_that_is_another_is_wrong(at: int) -> None:
     samples = piece(BEGIN, END).copy()

@@ -62,7 +62,7 @@ def alter_a_sample(outcome: Outcome) -> str:
 
 
 def invent_silence(outcome: Outcome) -> str:
-    outcome.recorded[busiest(outcome)].silences[1000] = {"stalled": 1.0}
+    outcome.recorded[busiest(outcome)].silences[1000] = {"stalled": 10.0}
     return "0.00 s of silence are said to be"
 
 
@@ -94,7 +94,7 @@ def ask_in_vain(outcome: Outcome) -> str:
 
 def ask_too_often(outcome: Outcome) -> str:
     first = outcome.platform.asked[-1]
-    outcome.platform.asked += [Asked(first.at, "/v1.0/conferences", 200)] * MOST_A_SECOND
+    outcome.platform.asked += [Asked(first.at, "/v1.0/conferences", 200)] * (5 * MOST_A_SECOND)
     return "requests within a second"
 
 

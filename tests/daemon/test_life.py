@@ -16,6 +16,7 @@ from recorder.simulator.seaweedfs import SeaweedFS
 from recorder.simulator.verdict import Fetched, judge
 from storage.names import WatchId, WatchKind
 from tests.daemon.process import BIN, Site, fetch, running
+from tests.starving import Starving
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
@@ -73,11 +74,11 @@ async def test_what_cannot_be_uploaded_before_the_deadline_is_uploaded_after_the
 
 async def test_a_recorder_that_is_killed_loses_a_second_at_most_and_says_so(tmp_path: Path) -> None:
     programme = Programme(conference(1), Tape.speech("standup"))
-    platform = Platform(programme)
+    platform, starving = Platform(programme), Starving()
     async with simulate(platform) as server:
-        site = site_at(tmp_path, server.url, segment="1h")
+        site = site_at(tmp_path, server.url, segment="24h")
         site.write([(conference(1), SLN)])
-        async with running(site) as daemon:
+        async with running(site) as daemon, starving.watched(daemon.process.pid):
             await daemon.said_of("codec detected", 1)
             await anyio.sleep(3)
             daemon.process.send_signal(signal.SIGKILL)
@@ -93,7 +94,7 @@ async def test_a_recorder_that_is_killed_loses_a_second_at_most_and_says_so(tmp_
     sent = platform.record(conference(1)).connections[0].samples()
     assert recovered["samples"] == len(heard)
     assert (heard == sent[: len(heard)]).all()
-    assert len(sent) - len(heard) <= 8000 + 2 * 160
+    assert len(sent) - len(heard) <= 8000 + 2 * 160 + starving.samples, starving
 
 
 async def test_an_edit_of_the_watch_list_starts_and_stops_and_leaves_the_rest_alone(tmp_path: Path) -> None:
@@ -130,7 +131,8 @@ async def test_an_edit_of_the_watch_list_while_the_daemon_starts_is_not_missed(t
             await daemon.said_of("audio began", 1)
             await daemon.stop()
 
-    assert [line["count"] for line in daemon.said("watching")] == [0, 1]
+    counts = [line["count"] for line in daemon.said("watching")]
+    assert (counts[0], {*counts[1:]}) == (0, {1}), "an edit may be read twice"
 
 
 async def test_a_credential_that_is_refused_is_an_alarm_and_never_shown(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ from recorder.simulator.verdict import Fetched, judge
 from storage.names import WatchId, WatchKind
 from tests.daemon.process import Site, fetch, running
 from tests.daemon.recorded import manifests_of
+from tests.starving import Starving
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
@@ -126,7 +127,7 @@ async def test_every_sample_is_in_the_bucket_in_order_once(
         authority.cert_pem.write_to_path(tmp_path / "ca.pem")
         voipbin["ca_file"] = "ca.pem"
     stage = meeting()
-    platform = Platform(*(programme for _, programme in stage.values()))
+    platform, starving = Platform(*(programme for _, programme in stage.values())), Starving()
     async with simulate(platform, ssl=context) as server:
         site = Site(
             tmp_path,
@@ -137,7 +138,7 @@ async def test_every_sample_is_in_the_bucket_in_order_once(
             storage={"endpoint_url": store.endpoint_url},
         )
         site.write((watch, encapsulation) for watch, (encapsulation, _) in stage.items())
-        async with running(site) as daemon:
+        async with running(site) as daemon, starving.watched(daemon.process.pid):
             await daemon.said_of("audio began", 5)
             await anyio.sleep(9)
             assert await daemon.stop() == 0
@@ -154,7 +155,8 @@ async def test_every_sample_is_in_the_bucket_in_order_once(
         unheard = sum(
             count for _, count in record.unheard(0, max(r.runs[-1].end for r in record.connections if r.runs))
         )
-        assert sum(verdict.silence.values()) == pytest.approx(unheard, abs=3 * 160), (watch, verdict)
+        wrong = abs(sum(verdict.silence.values()) - unheard)
+        assert wrong <= 3 * 160 + starving.samples, (watch, verdict, starving)
     assert list(site.spool.glob("[!.]*")) == [], "nothing is left behind"
 
 

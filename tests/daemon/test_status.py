@@ -1,5 +1,6 @@
 """What the installed daemon says of itself: on its local socket, over HTTP and to systemd."""
 
+import asyncio
 import json
 import signal
 import socket
@@ -90,7 +91,7 @@ async def test_every_state_is_seen_in_status_metrics_and_log_alike(tmp_path: Pat
     platform.conference(watches[State.ENDED]).delete()
     async with simulate(platform) as server:
         site = site_at(tmp_path, server.url, idle_after="2s")
-        site.voipbin = {"observe": True}
+        site.voipbin = {"observe": True, "no_audio_after": "60s"}
         site.metrics = {"listen": "127.0.0.1:0"}
         others = [(watch, SLN) for state, watch in watches.items() if state is not State.CONNECTING]
         site.write(others)
@@ -104,9 +105,10 @@ async def test_every_state_is_seen_in_status_metrics_and_log_alike(tmp_path: Pat
             )
             site.watch([*others, (watches[State.CONNECTING], SLN)])
             await daemon.said_of("watching", 2)
-            said = await status_as_json(site)
-            _, table, _ = await status(site)
-            _, metrics = await anyio.to_thread.run_sync(get, f"{url}/metrics")
+            # Beside each other, for a watch is not connecting for long.
+            (_, metrics), said, (_, table, _) = await asyncio.gather(
+                anyio.to_thread.run_sync(get, f"{url}/metrics"), status_as_json(site), status(site)
+            )
             await daemon.stop()
 
     of = {each["id"]: each for each in said["watches"]}
@@ -173,7 +175,7 @@ async def test_a_stream_that_stands_in_a_stale_bridge_is_opened_anew_and_counted
 
     (line,) = daemon.said("stream opened anew: it brought nothing")
     assert "the platform may have lost its bridge" in line["reason"]
-    assert 5 <= line["seconds"] < 7
+    assert 5 <= line["seconds"] < 10, "five, and a list that is three seconds old"
     assert watch["reopened"] == watch["reconnects"] == 1
     assert 'conference_recorder_reconnects_total{reason="silent"} 1.0' in metrics
 

@@ -27,7 +27,7 @@ async def test_an_upgrade_loses_only_the_seconds_it_takes_and_the_ledger_has_the
     platform = Platform(Programme(BOARD, Tape.speech("standup")))
     (tmp_path / "bucket").mkdir()
     async with simulate(platform) as server:
-        site = Site(tmp_path, server.url, (tmp_path / "bucket").as_uri(), recording={"segment": "1h"})
+        site = Site(tmp_path, server.url, (tmp_path / "bucket").as_uri(), recording={"segment": "24h"})
         site.write([(BOARD, Encapsulation.SLN)])
         for _ in range(2):
             async with running(site) as daemon:
@@ -35,13 +35,15 @@ async def test_an_upgrade_loses_only_the_seconds_it_takes_and_the_ledger_has_the
                 await anyio.sleep(2)
                 assert await daemon.stop() == 0
 
-    before, after = manifests(tmp_path / "bucket")
+    segments = manifests(tmp_path / "bucket")
+    (begins,) = (number for number, each in enumerate(segments) if number and each.opened_after)
+    before, after = segments[begins - 1 : begins + 1]
     assert before.closed_by is ClosedBy.STOPPED
     assert after.opened_after is not None
     assert after.opened_after.reason is OpenedAfterReason.STOPPED
     between = after.started_at - before.started_at - timedelta(seconds=before.samples / SAMPLE_RATE)
     assert after.opened_after.seconds == pytest.approx(between.total_seconds(), abs=0.01)
-    assert before.silence == after.silence == 0
+    assert [each.silence for each in segments if each.silence] == []
     heard = Fetched.read(tmp_path / "out.wav", await fetch(site, BOARD, tmp_path / "out.wav")).heard()
     sent = [connection.samples() for connection in platform.record(BOARD).connections]
     assert len(heard) == sum(map(len, sent)), "all of what was sent to either of them, and no more"

@@ -16,6 +16,7 @@ from storage.names import WatchId
 from tests.daemon.process import BIN, Site, running
 from tests.daemon.recorded import manifests_of
 from tests.day.plan import Plan
+from tests.starving import Starving
 
 AFTERWARDS = 6.5
 """Seconds that the daemon is given after the last that happens: longer than an ended stream may stand."""
@@ -47,6 +48,7 @@ class Outcome:
         watching: since when the daemon has watched.
         stopped: when it was told to stop.
         verdict: what `recordings verify` said, if it found anything.
+        starving: how much a busy machine had to do with it.
     """
 
     plan: Plan
@@ -59,11 +61,13 @@ class Outcome:
     other: list[str]
     recorded: dict[WatchId, Recorded]
     verdict: str = ""
+    starving: Starving = field(default_factory=Starving)
 
 
 async def live(plan: Plan, folder: Path) -> Outcome:
     """Let the day happen."""
     (folder / "bucket").mkdir()
+    starving = Starving()
     platform = Platform(
         *plan.standing,
         limit=RateLimit(),
@@ -74,10 +78,10 @@ async def live(plan: Plan, folder: Path) -> Outcome:
     async with simulate(platform) as server:
         site = Site(folder, server.url, (folder / "bucket").as_uri(), voipbin={"observe": True})
         site.write(plan.watches.items())
-        async with running(site) as daemon:
+        async with running(site) as daemon, starving.watched(daemon.process.pid):
             await daemon.said_of("watching", 1)
             watching = time.monotonic()
-            await daemon.said_of("listening to events", 1, within=5)
+            await daemon.said_of("listening to events", 1)
             began = await live_through(plan.day, server)
             await anyio.sleep(max(0.0, began + plan.seconds - time.monotonic()) + AFTERWARDS)
             stopped = time.monotonic()
@@ -93,6 +97,7 @@ async def live(plan: Plan, folder: Path) -> Outcome:
         daemon.other,
         {watch: read(folder / "bucket", watch) for watch in plan.watches},
         await _verify(site),
+        starving,
     )
 
 

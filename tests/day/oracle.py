@@ -89,7 +89,7 @@ def _of_all(truth: Truth) -> Iterator[str]:
     outcome = truth.outcome
     moments = [asked.at for asked in outcome.platform.asked]
     most = max(sum(1 for at in moments[n : n + 40] if at < first + 1) for n, first in enumerate(moments))
-    if most > MOST_A_SECOND:
+    if most > MOST_A_SECOND + math.ceil(MOST_A_SECOND * outcome.starving.platform):
         yield f"{most} requests within a second"
     for asked in outcome.platform.asked:
         if asked.status == 429 and not touches(truth.throttled, asked.at - 0.1, asked.at):
@@ -112,6 +112,7 @@ class _Case:
         self._of: TruthOf = truth.of(watch)
         self._recorded: Recorded = outcome.recorded[watch]
         self._began, self._watching, self._stopped = outcome.began, outcome.watching, outcome.stopped
+        self._forgiven = outcome.starving.seconds
         self._found = Judgement(watch, outcome.plan.stories[watch])
 
     def judge(self) -> Judgement:
@@ -149,7 +150,7 @@ class _Case:
                 continue
             begin, end = true.get(at, (0.0, 0.0))
             said = self._recorded.silences.get(at, {})
-            if abs(sum(said.values()) - (end - begin)) > FORGIVEN:
+            if abs(sum(said.values()) - (end - begin)) > FORGIVEN + self._forgiven:
                 self._blame(
                     f"{self._span(begin, end)}: {end - begin:.2f} s of silence are said to be"
                     f" {said or 'none'}, before sample {at}"
@@ -215,7 +216,7 @@ class _Case:
         return self._unless_blind(cut, RETRIED)
 
     def _unless_blind(self, begin: float, patience: float) -> float:
-        limit = begin + patience
+        limit = begin + patience + self._forgiven
         for from_, until in sorted(self._day.blind):
             if from_ <= limit and until >= begin:
                 limit = max(limit, until + max(patience, POLLED))
@@ -238,7 +239,7 @@ class _Case:
     def _closed_by(self, over: float) -> float:
         if self._of.forgotten_by(over + CLOSED) and touches(self._day.wordless, over, over + CLOSED):
             return math.inf
-        limit = over + CLOSED
+        limit = over + CLOSED + self._forgiven
         for from_, until in sorted(self._day.blind):
             if from_ <= limit and until >= over:
                 limit = max(limit, until + POLLED)
@@ -249,7 +250,7 @@ class _Case:
         for at in asked:
             untold = [*self._day.blind, *self._day.wordless]
             known = at > self._of.known_from and not touches(untold, at - THROTTLED, at)
-            if known and not touches(self._of.presence, at - PROMPT, at + 0.5):
+            if known and not touches(self._of.presence, at - PROMPT - self._forgiven, at + 0.5):
                 self._blame(f"after {at - self._began:.1f} s it was asked for, and nobody was in it")
         most = max((sum(1 for at in asked if first <= at < first + 10) for first in asked), default=0)
         if most > MOST_IN_TEN:

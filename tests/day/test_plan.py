@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from recorder.simulator import Away, Crowded, Deployed, Unannounced
 from tests.day.plan import CALLS, STORIES, TROUBLES, draw
 from tests.day.spans import Span, both, length, minus, outside, touches, union
-from tests.recorder.core.drive import DETERMINED
 
 ROOT = Path(__file__).parent.parent.parent
 MOMENTS = st.integers(0, 20).map(float)
@@ -24,7 +23,6 @@ def covered(spans: list[Span]) -> set[float]:
     return {n + 0.5 for n in range(20) if any(begin <= n and n + 1 <= end for begin, end in spans)}
 
 
-@DETERMINED
 @given(SPANS, SPANS)
 def test_spans_are_sets_of_moments(some: list[Span], others: list[Span]) -> None:
     assert covered(union(some)) == covered(some)

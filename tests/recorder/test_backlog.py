@@ -11,7 +11,6 @@ from recorder.backlog import Backlog, Item
 from recorder.core.backoff import Pace
 from recorder.segment import SealedSegment
 from storage.names import SegmentName, WatchId, WatchKind
-from tests.recorder.core.drive import DETERMINED
 from tests.recorder.uploads import watch
 
 SHARE, ROOM = 3, 4
@@ -94,7 +93,7 @@ def test_one_that_fails_among_others_is_no_witness() -> None:
     assert now < 5.0, "their watch was not held up"
 
 
-@settings(DETERMINED, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_whatever_fails_all_of_it_comes_again_until_it_has_succeeded(data: st.DataObject) -> None:
     watches = data.draw(st.lists(st.integers(0, 4), min_size=1, max_size=40))

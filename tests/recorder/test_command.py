@@ -144,6 +144,7 @@ def test_check_warns_of_what_is_probably_not_meant(tmp_path: Path) -> None:
 
 def test_run_says_that_nothing_is_watched_and_stops_when_told(tmp_path: Path) -> None:
     config = CONFIG.replace("s3://bucket/prefix", f"file://{tmp_path}/store")
+    config = config.replace("wss://voipbin.example/v1.0", "wss://127.0.0.1:9/v1.0")
     path = write_configuration(tmp_path, config, "")
     arguments: list[str | Path] = [COMMAND, "run", "--config", path]
     with subprocess.Popen(arguments, env=environment(ENVIRON), stderr=subprocess.PIPE, text=True) as process:
@@ -155,7 +156,9 @@ def test_run_says_that_nothing_is_watched_and_stops_when_told(tmp_path: Path) ->
         _, rest = process.communicate(timeout=30)
 
     assert process.returncode == 0
-    assert (lines[0]["level"], lines[0]["event"]) == ("info", "nothing is watched: the watch list is empty")
+    assert ("info", "nothing is watched: the watch list is empty") in [
+        (line["level"], line["event"]) for line in lines
+    ]
     assert TOKEN not in f"{lines}{rest}"
 
 

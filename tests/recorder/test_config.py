@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recorder.config import (
@@ -557,7 +557,6 @@ def assert_loaded_or_refused(path: Path) -> None:
         assert problem.line is None or problem.line >= 1
 
 
-@settings(deadline=None)
 @given(data=st.data())
 def test_whatever_a_file_holds_it_is_loaded_or_refused(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -567,7 +566,6 @@ def test_whatever_a_file_holds_it_is_loaded_or_refused(
     assert_loaded_or_refused(write_configuration(folder, data.draw(text), data.draw(text)))
 
 
-@settings(deadline=None)
 @given(st.binary())
 def test_whatever_bytes_a_file_holds_it_is_loaded_or_refused(
     tmp_path_factory: pytest.TempPathFactory, content: bytes

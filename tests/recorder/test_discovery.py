@@ -14,7 +14,6 @@ from recorder.discovery import KEPT, Discovery, Double
 from recorder.recollection import recall, remember
 from recorder.watchlist import ConferenceType, Pattern, Watch, WatchList
 from storage.names import WatchId, WatchKind
-from tests.recorder.core.drive import DETERMINED
 
 AT = datetime(2026, 11, 22, 15, 5, tzinfo=UTC)
 
@@ -177,7 +176,6 @@ shows = st.lists(
 )
 
 
-@DETERMINED
 @given(shows)
 def test_each_living_conference_that_a_pattern_names_is_found_once(
     shown: list[tuple[int, str, datetime]],

@@ -62,7 +62,7 @@ def write_wav(path: Path, samples: Samples) -> Path:
     return path
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(sounds)
 def test_what_is_encoded_is_decoded_by_others_too(samples: Samples) -> None:
     with folder() as place:
@@ -82,7 +82,7 @@ def test_speech_takes_about_half_the_room(tmp_path: Path) -> None:
     assert encode(wav, tmp_path / "a.flac").size < 0.6 * wav.stat().st_size
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.data())
 def test_a_flac_that_the_disk_did_not_take_whole_is_never_believed(data: st.DataObject) -> None:
     """libsndfile says nothing of the last bytes that it could not write."""
@@ -125,7 +125,7 @@ async def upload(spool: Spool, store: DirectoryStore) -> None:
         tasks.cancel_scope.cancel()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(sounds, st.sampled_from(AudioFormat)), min_size=1, max_size=4), st.data())
 def test_samples_in_are_samples_out(parts: list[tuple[Samples, AudioFormat]], data: st.DataObject) -> None:
     whole = np.concatenate([samples for samples, _ in parts])

@@ -19,7 +19,6 @@ from storage.errors import ObjectConflict, ObjectNotFound, StoreError, StoreReje
 from storage.manifest import SegmentManifest
 from storage.store import ObjectStat
 from tests.fakes import MemoryStore
-from tests.recorder.core.drive import DETERMINED
 from tests.recorder.uploads import seal, uploading, watch
 from tests.virtual import Inline, VirtualLoop
 
@@ -102,7 +101,7 @@ def is_safe(manifest: SegmentManifest, spool: Spool, store: MemoryStore) -> bool
     )
 
 
-@settings(DETERMINED, max_examples=60)
+@settings(max_examples=60)
 @given(
     acts=st.lists(st.integers(0, len(FAILURES) + len(LIES)), max_size=60),
     vouches=st.booleans(),

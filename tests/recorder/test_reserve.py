@@ -23,7 +23,6 @@ from storage.layout import FAILURES
 from storage.manifest import ClosedBy, GapReason, LedgerEntry, SegmentFacts, WatchFacts
 from storage.names import AudioFormat, WatchId, WatchKind
 from tests.fakes import MemoryStore
-from tests.recorder.core.drive import DETERMINED
 from tests.recorder.moments import MOMENTS
 from tests.virtual import Inline, virtual_clock
 
@@ -94,7 +93,6 @@ class Collector:
         pass
 
 
-@DETERMINED
 @given(st.lists(st.integers(0, 200), max_size=30))
 def test_it_pauses_below_the_reserve_and_goes_on_only_with_some_more(frees: list[int]) -> None:
     reserve = Reserve(100)

@@ -20,7 +20,6 @@ from recorder.wav import HEADER_SIZE
 from recorder.writer import MOST_UNSEALED, SegmentFailed, SegmentWriter
 from storage.manifest import ClosedBy, GapReason, LedgerEntry, SegmentFacts, SegmentManifest, WatchFacts
 from storage.names import AudioFormat, WatchKind
-from tests.recorder.core.drive import DETERMINED
 from tests.recorder.disk import disk_of
 from tests.recorder.moments import MOMENTS
 
@@ -241,7 +240,6 @@ PAUSES = st.lists(
 )
 
 
-@DETERMINED
 @given(PAUSES)
 def test_whatever_is_paused_when_the_ledger_is_right_to_the_sample(
     steps: list[tuple[int, str, bool]],
@@ -298,7 +296,6 @@ FILE_SIZES = st.sampled_from([None, None, 0, 500, 3001, 9000, 20_001, 50_000])
 """Bytes that the disk takes of a file; None: all. Facts are about 700, manifests 1000."""
 
 
-@DETERMINED
 @given(st.lists(st.tuples(st.integers(1, 9000), FILE_SIZES, st.booleans()), min_size=1, max_size=10))
 def test_whatever_room_a_disk_has_what_it_did_not_take_is_in_the_ledger(
     steps: list[tuple[int, int | None, bool]],

@@ -76,12 +76,23 @@ async def silence(stream: ClientConnection) -> None:
             await asyncio.wait_for(stream.recv(), 0.1)
 
 
-async def events(socket: ClientConnection, seconds: float = 0.1) -> list[Any]:
-    """Everything that comes within so many seconds."""
-    received = []
-    with anyio.move_on_after(seconds), suppress(ConnectionClosed):
-        async for message in socket:
-            received.append(json.loads(message))  # noqa: PERF401  what came before the time is over counts
+async def ended(stream: ClientConnection) -> None:
+    """Receive until the connection ends."""
+    with anyio.fail_after(10), suppress(ConnectionClosed):
+        while True:
+            await stream.recv()
+
+
+async def events(socket: ClientConnection, least: int = 0, seconds: float = 0.1) -> list[Any]:
+    """So many, however long that takes, and what else comes within so many seconds after."""
+    received: list[Any] = []
+    with suppress(ConnectionClosed):
+        with anyio.fail_after(10):
+            while len(received) < least:
+                received.append(json.loads(await socket.recv()))
+        with anyio.move_on_after(seconds):
+            async for message in socket:
+                received.append(json.loads(message))  # noqa: PERF401  what came before the time is over counts
     return received
 
 
@@ -164,8 +175,7 @@ async def test_a_call_that_hangs_up_closes_its_streams_and_takes_no_more(ramp: T
         async with listen(server, watch=CALL) as stream:
             await stream.recv()
             platform.call(CALL).become(CallStatus.HANGUP)
-            with pytest.raises(ConnectionClosed):
-                await silence(stream)
+            await ended(stream)
         assert (await hear(server, watch=CALL)).messages == []
 
     assert [each.ended for each in platform.record(CALL).connections] == [Ended.HUNG_UP] * 2
@@ -176,7 +186,7 @@ async def test_events_are_bare_objects_and_come_twice_on_the_short_topic(ramp: T
     async with simulate(platform) as server:
         twice, once = await subscribed(server, ALL), await subscribed(server, ONE)
         platform.conference(BOARD).rename("board")
-        both = await events(twice), await events(once)
+        both = await events(twice, 2), await events(once, 1)
         await twice.close()
         await once.close()
 
@@ -191,7 +201,7 @@ async def test_older_servers_wrap_events_and_send_them_once(ramp: Tape) -> None:
     async with simulate(platform) as server:
         socket = await subscribed(server, ALL)
         platform.conference(BOARD).rename("board")
-        received = await events(socket)
+        received = await events(socket, 1)
         await socket.close()
 
     assert [(each["type"], each["data"]["name"]) for each in received] == [("conference_updated", "board")]
@@ -206,7 +216,7 @@ async def test_a_call_is_announced_by_its_statuses_and_twice_on_the_short_topic(
         call = platform.dial(Programme(CALL, ramp))
         for status in (CallStatus.RINGING, CallStatus.PROGRESSING, CallStatus.HANGUP):
             call.become(status)
-        both, other = [await events(twice), await events(once)], await events(of_conferences)
+        both, other = [await events(twice, 8), await events(once, 4)], await events(of_conferences)
         for socket in (twice, once, of_conferences):
             await socket.close()
 
@@ -223,7 +233,7 @@ async def test_older_servers_wrap_what_becomes_of_a_call(ramp: Tape) -> None:
     async with simulate(platform) as server:
         socket = await subscribed(server, CALLS)
         platform.dial(Programme(CALL, ramp)).become(CallStatus.CANCELING)
-        received = await events(socket)
+        received = await events(socket, 2)
         await socket.close()
 
     assert [(each["type"], each["data"]["status"]) for each in received] == [
@@ -247,32 +257,32 @@ async def test_events_may_come_more_often_than_they_should(ramp: Tape) -> None:
     async with simulate(platform) as server:
         socket = await subscribed(server, ONE)
         platform.conference(BOARD).rename("board")
-        received = await events(socket)
+        received = await events(socket, 2)
         await socket.close()
 
     assert [each["name"] for each in received] == ["board", "board"]
 
 
 async def test_a_deletion_is_told_twice_and_that_of_an_empty_one_once(ramp: Tape) -> None:
-    async def told(platform: Platform) -> list[tuple[str, int, bool]]:
+    async def told(platform: Platform, least: int) -> list[tuple[str, int, bool]]:
         async with simulate(platform) as server:
             socket = await subscribed(server, ONE)
             platform.conference(BOARD).delete()
-            received = await events(socket)
+            received = await events(socket, least)
             await socket.close()
         return [described(each) for each in received]
 
     empty = Platform()
     empty.create(Programme(BOARD, ramp))
 
-    assert await told(Platform(Programme(BOARD, ramp))) == [
+    assert await told(Platform(Programme(BOARD, ramp)), 5) == [
         ("terminating", 2, False),
         ("terminating", 2, True),
         ("terminating", 1, True),
         ("terminating", 0, True),
         ("terminated", 0, True),
     ]
-    assert await told(empty) == [("terminating", 0, False), ("terminating", 0, True)]
+    assert await told(empty, 2) == [("terminating", 0, False), ("terminating", 0, True)]
 
 
 async def test_events_may_be_lost_and_change_places(ramp: Tape) -> None:
@@ -281,7 +291,7 @@ async def test_events_may_be_lost_and_change_places(ramp: Tape) -> None:
         socket = await subscribed(server, ONE)
         for number in range(20):
             platform.conference(BOARD).rename(f"{number:02}")
-        received = [each["name"] for each in await events(socket, 0.3)]
+        received = [each["name"] for each in await events(socket, seconds=0.5)]
         await socket.close()
 
     assert 5 < len(received) < 20
@@ -304,10 +314,12 @@ async def test_a_topic_of_others_ends_the_connection_without_a_word(
     async with simulate(Platform()) as server:
         socket = await subscribed(server, ALL)
         await socket.send(message)
-        with anyio.move_on_after(0.1):
-            await socket.wait_closed()
-        assert bool(server.informed) is survives
-        if not survives:
+        if survives:
+            assert await events(socket) == []
+            assert server.informed == 1
+        else:
+            with anyio.fail_after(10):
+                await socket.wait_closed()
             assert socket.close_code == ABNORMAL
         await socket.close()
 
@@ -317,7 +329,8 @@ async def test_who_unsubscribes_is_told_no_more(ramp: Tape) -> None:
     async with simulate(platform) as server:
         socket = await subscribed(server, ONE)
         await socket.send(json.dumps({"type": "unsubscribe", "topics": [ONE]}))
-        await asyncio.sleep(0.05)
+        while ONE in platform.subscribers[0].topics:  # noqa: ASYNC110  nor that
+            await anyio.sleep(0.001)
         platform.conference(BOARD).rename("board")
         assert await events(socket) == []
         await socket.close()
@@ -340,7 +353,7 @@ async def test_a_day_happens_as_it_was_planned(ramp: Tape) -> None:
     async with simulate(platform) as server:
         socket = await subscribed(server, ONE)
         await live_through(day, server)
-        received = await events(socket)
+        received = await events(socket, 4)
         await socket.close()
     conference = platform.conference(BOARD)
 
@@ -379,12 +392,11 @@ async def test_the_platform_may_be_deployed_with_servers_of_another_age(ramp: Ta
     async with simulate(platform) as server, listen(server) as stream:
         socket = await subscribed(server, ONE)
         await live_through([Deployed(0.02, ErrorStyle.BARE, TimeStyle.SPACED, PayloadStyle.WRAPPED)], server)
-        with pytest.raises(ConnectionClosed):
-            await silence(stream)
+        await ended(stream)
         assert await events(socket) == []
         again = await subscribed(server, ONE)
         platform.conference(BOARD).rename("board")
-        (event,) = await events(again)
+        (event,) = await events(again, 1)
         await again.close()
 
     assert socket.close_code == ABNORMAL
@@ -403,8 +415,7 @@ async def test_streams_and_event_sockets_may_end_while_the_platform_goes_on(ramp
         await socket.wait_closed()
         assert await stream.recv()
         await live_through([Dropped(0.0, BOARD)], server)
-        with pytest.raises(ConnectionClosed):
-            await silence(stream)
+        await ended(stream)
 
 
 async def test_others_may_use_up_the_limit_for_a_while(ramp: Tape) -> None:
@@ -422,9 +433,10 @@ async def test_others_may_use_up_the_limit_for_a_while(ramp: Tape) -> None:
         await asyncio.sleep(0.05)
         after = await knock()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(live_through, [Crowded(0.0, seconds=0.3)], server)
+            tasks.start_soon(live_through, [Crowded(0.0, seconds=60)], server)
             await asyncio.sleep(0.05)
             during = await knock()
+            tasks.cancel_scope.cancel()
 
     assert (during, after) == (429, 101)
 

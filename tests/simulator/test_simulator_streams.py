@@ -133,18 +133,19 @@ async def test_older_servers_closed_an_unknown_encapsulation(ramp: Tape) -> None
 async def test_set_up_takes_its_time_and_reads_nothing_meanwhile(ramp: Tape) -> None:
     platform = Platform(Programme(BOARD, ramp, setup=0.2))
 
+    began = time.monotonic()
     async with simulate(platform) as server, listen(server) as connection:
-        began = time.monotonic()
         latency = await (await connection.ping())
         first = await connection.recv()
+        took = time.monotonic() - began
 
-    assert time.monotonic() - began >= 0.1
+    assert took >= 0.2
     assert latency > 0.02
     assert first == ramp.samples[:160].tobytes()
 
 
 async def test_two_listeners_hear_the_same_conference(ramp: Tape) -> None:
-    platform = Platform(Programme(BOARD, ramp, pace=20.0, end=End.CLOSE))
+    platform = Platform(Programme(BOARD, ramp, end=End.CLOSE))
 
     async with simulate(platform) as server, listen(server) as early:
         await early.recv()
@@ -256,7 +257,7 @@ async def test_a_server_stops_although_a_client_does_not_read(ramp: Tape) -> Non
         await asyncio.sleep(0.05)
         began = time.monotonic()
 
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 10, "not for ever"
     connection.transport.abort()
 
 

@@ -18,7 +18,7 @@ def voiced(samples: int, seed: int) -> Samples:
     return np.asarray(sound * 3000 + rng.normal(0, 30, samples), np.int16)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 3 * RATE), st.integers(RATE // 2, 3 * RATE), st.integers(0, 5))
 def test_a_piece_is_found_where_it_lies(start: int, length: int, seed: int) -> None:
     whole = speech(6 * RATE, seed)
@@ -26,7 +26,7 @@ def test_a_piece_is_found_where_it_lies(start: int, length: int, seed: int) -> N
     assert align(whole[start : start + length], whole) == start
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 4 * RATE), st.integers(2 * RATE, 8 * RATE), st.integers(0, 50))
 def test_a_voice_is_found_to_the_sample_and_not_to_the_period(start: int, length: int, seed: int) -> None:
     whole = voiced(12 * RATE, seed)
@@ -34,7 +34,7 @@ def test_a_voice_is_found_to_the_sample_and_not_to_the_period(start: int, length
     assert align(whole[start : start + length], whole) == start
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(10_001, 20_000))
 def test_other_audio_is_found_nowhere(one: int, other: int) -> None:
     with pytest.raises(NotAligned, match=UNLIKE):

@@ -116,7 +116,7 @@ def record(store: MemoryStore, plan: list[Planned]) -> Samples:
     return whole
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(plans(), st.data())
 def test_a_fetch_is_a_slice_of_what_was_recorded(plan: list[Planned], data: st.DataObject) -> None:
     store = MemoryStore()
@@ -139,7 +139,7 @@ def test_a_fetch_is_a_slice_of_what_was_recorded(plan: list[Planned], data: st.D
     assert np.array_equal(accounted, silent)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(plans(), st.data())
 def test_two_fetches_that_meet_are_one(plan: list[Planned], data: st.DataObject) -> None:
     store = MemoryStore()
@@ -153,7 +153,7 @@ def test_two_fetches_that_meet_are_one(plan: list[Planned], data: st.DataObject)
     assert np.array_equal(np.concatenate([before, after]), whole[plan[0].start :])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(-400, 400), min_size=1, max_size=5), st.data())
 def test_labels_that_drift_neither_add_nor_remove_a_sample(drift_ms: list[int], data: st.DataObject) -> None:
     store = MemoryStore()
@@ -375,7 +375,7 @@ def test_a_flac_of_fewer_samples_than_it_says_is_corrupt(damage: Callable[[Sampl
     assert reasons(result) == [(0, RATE, CORRUPT)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_of_a_flac_that_was_damaged_before_its_sha256_was_taken_no_sample_is_given(
     data: st.DataObject,

@@ -24,7 +24,6 @@ from storage.names import AudioFormat
 from storage.retrieval import FetchResult
 from storage.verification import verify
 from tests.fakes import MemoryStore
-from tests.recorder.core.drive import DETERMINED
 from tests.storage.chains import Chain, altered, gap, opened_after
 from tests.storage.segments import BOARD, NOON, RATE, Samples, seconds
 
@@ -391,7 +390,7 @@ def test_a_range_without_audio_has_nothing_to_erase(store: Mortal) -> None:
     assert erased(store, -100, 0)[0].parts == ()
 
 
-@settings(DETERMINED, max_examples=30)
+@settings(max_examples=30)
 @given(ranges=st.lists(st.tuples(st.integers(-3000, 60_000), st.integers(1, 40_000)), min_size=1, max_size=4))
 def test_any_ranges_are_silence_and_all_else_is_what_it_was(ranges: list[tuple[int, int]]) -> None:
     store = MemoryStore()

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from storage.ledger import merged
 from storage.manifest import GapReason, LedgerEntry
-from tests.recorder.core.drive import DETERMINED
 
 Reasons = list[GapReason | None]
 """Why each sample is silence of ours; None where it is not."""
@@ -28,7 +27,6 @@ def reasons(*each: GapReason) -> st.SearchStrategy[Reasons]:
     return st.lists(runs, max_size=12).map(lambda found: [reason for reason, n in found for _ in range(n)])
 
 
-@DETERMINED
 @given(reasons(GapReason.LOST, GapReason.STALLED), reasons(GapReason.DISK))
 def test_every_sample_has_the_reason_that_was_known_first(core: Reasons, disk: Reasons) -> None:
     length = max(len(core), len(disk))

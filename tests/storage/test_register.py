@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from storage.names import WatchId, WatchKind
 from storage.register import Entry, fold, format_entry, parse_entry, prefix
 from storage.store import check_key
-from tests.recorder.core.drive import DETERMINED
 from tests.storage.segments import BOARD
 
 NAMES = st.one_of(
@@ -18,7 +17,6 @@ NAMES = st.one_of(
 )
 
 
-@DETERMINED
 @given(NAMES)
 def test_any_name_is_a_file_name_and_a_key_and_is_read_again(name: str) -> None:
     entry = Entry(fold(name), BOARD)
@@ -31,7 +29,6 @@ def test_any_name_is_a_file_name_and_a_key_and_is_read_again(name: str) -> None:
     assert read == entry if not read.is_cut else entry.name.startswith(read.name)
 
 
-@DETERMINED
 @given(NAMES, NAMES)
 def test_names_that_differ_have_keys_that_differ_and_no_prefix_is_that_of_another(
     one: str, other: str
@@ -42,7 +39,6 @@ def test_names_that_differ_have_keys_that_differ_and_no_prefix_is_that_of_anothe
     assert one == other or not prefix(one).startswith(prefix(other))
 
 
-@DETERMINED
 @given(NAMES)
 def test_to_fold_again_changes_nothing(name: str) -> None:
     assert fold(fold(name)) == fold(name)

@@ -114,7 +114,7 @@ def test_an_hour_of_two_recorders_is_what_either_one_heard() -> None:
     assert said_of(result, 3600 * RATE)[int(3.1 * 60 * RATE)] == "rec-b"
 
 
-@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=40, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(st.data())
 def test_whatever_either_one_heard_comes_back(data: st.DataObject) -> None:
     """Holes anywhere, of both; between two holes of one there is always enough to compare."""
@@ -140,7 +140,7 @@ def test_whatever_either_one_heard_comes_back(data: st.DataObject) -> None:
     assert np.array_equal(fetched, expected)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.floats(-100, 100), st.floats(-100, 100), st.integers(-500, 500))
 def test_clocks_that_drift_neither_add_nor_remove_a_sample(ours: float, theirs: float, late_ms: int) -> None:
     """Ten minutes at 200 ppm are 120 ms; all of it is there, whoever's clock is right."""
@@ -198,7 +198,7 @@ def test_what_neither_has_any_more_is_missing() -> None:
     ]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 60 * RATE - 1), st.integers(-400, 400))
 def test_two_fetches_that_meet_are_one(middle: int, late_ms: int) -> None:
     store = MemoryStore()

@@ -26,7 +26,6 @@ from storage.names import AudioFormat, WatchId, WatchKind
 from storage.store import ObjectStat
 from storage.verification import verify
 from tests.fakes import MemoryStore
-from tests.recorder.core.drive import DETERMINED
 from tests.storage.chains import Chain, altered, flipped, gap, good_chain, opened_after
 from tests.storage.segments import BOARD, NOON, RATE, seconds, speech, wav
 
@@ -489,7 +488,7 @@ def test_a_wav_of_an_editor_is_not_what_was_recorded(store: MemoryStore) -> None
     assert found(verify(store, BOARD)) == [(FaultKind.AUDIO_ALTERED, segment.audio.key)]
 
 
-@settings(DETERMINED, max_examples=150)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_any_bit_that_is_flipped_is_found_but_in_the_last_link(data: st.DataObject) -> None:
     store = MemoryStore()
@@ -506,7 +505,7 @@ def test_any_bit_that_is_flipped_is_found_but_in_the_last_link(data: st.DataObje
     assert not report.is_sound
 
 
-@settings(DETERMINED, max_examples=40)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_any_object_that_is_deleted_is_missed_but_the_last_ones(data: st.DataObject) -> None:
     store = MemoryStore()

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from hypothesis import settings
 
 from recorder.core.absence import Past
 from recorder.core.events import (
@@ -28,9 +27,6 @@ from recorder.core.recording import Recording, RecordingSettings
 from recorder.core.segmenter import Identity
 from storage.manifest import GapReason, SegmentFacts, WatchFacts, format_manifest, parse_facts
 from storage.names import WatchKind
-
-DETERMINED = settings(derandomize=True, deadline=None)
-"""Examples that are the same in every run."""
 
 START = datetime(2026, 11, 22, 15, 2, 30, tzinfo=UTC)
 """UTC at virtual time 0 where a test does not say otherwise: between two instants of any grid."""

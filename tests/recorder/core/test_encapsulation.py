@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from recorder.core.encapsulation import UNPACK
 from recorder.core.media import Encapsulation
 from recorder.core.packets import DiscardReason, Packets, Row
-from tests.recorder.core.drive import DETERMINED, rows
+from tests.recorder.core.drive import rows
 
 RTP, SLN, AUDIOSOCKET = Encapsulation.RTP, Encapsulation.SLN, Encapsulation.AUDIOSOCKET
 
@@ -113,7 +113,6 @@ def test_what_is_no_audio_is_refused_with_its_reason(
     assert unpack(encapsulation, message) is reason
 
 
-@DETERMINED
 @given(encapsulation=st.sampled_from(Encapsulation), message=st.binary(max_size=400))
 def test_any_bytes_give_a_packet_or_a_reason(encapsulation: Encapsulation, message: bytes) -> None:
     unpacked = unpack(encapsulation, message)
@@ -126,7 +125,6 @@ def test_any_bytes_give_a_packet_or_a_reason(encapsulation: Encapsulation, messa
         assert unpacked in DiscardReason
 
 
-@DETERMINED
 @given(first=st.integers(0x80, 0xBF), second=st.integers(0, 255), rest=st.binary(max_size=120))
 def test_any_bytes_after_version_2_give_a_packet_or_a_reason(first: int, second: int, rest: bytes) -> None:
     unpacked = unpack(RTP, rtp(first, second, rest))
@@ -156,7 +154,6 @@ def alike(draw: st.DrawFn) -> list[bytes]:
     return messages
 
 
-@DETERMINED
 @given(encapsulation=st.sampled_from(Encapsulation), messages=alike())
 def test_a_row_gives_what_its_messages_give_one_by_one(
     encapsulation: Encapsulation, messages: list[bytes]

@@ -10,7 +10,6 @@ from recorder.core.jitterbuffer import CAPACITY, UNREAD, WAIT, JitterBuffer
 from recorder.core.packets import DiscardReason, Packets, Run
 from recorder.core.reception import ReceptionCounters
 from recorder.core.sequence import RestartProbe
-from tests.recorder.core.drive import DETERMINED
 
 
 def payload(number: int) -> bytes:
@@ -72,7 +71,6 @@ def shuffled(draw: st.DrawFn) -> tuple[list[int], list[int]]:
     return ordered, [number for number, _ in moved]
 
 
-@DETERMINED
 @given(order=shuffled(), read=st.integers(1, 15))
 def test_any_reordering_within_the_wait_is_undone(order: tuple[list[int], list[int]], read: int) -> None:
     ordered, arrived = order
@@ -86,7 +84,6 @@ def test_any_reordering_within_the_wait_is_undone(order: tuple[list[int], list[i
     assert all(run.lost == 0 for run in bench.runs)
 
 
-@DETERMINED
 @given(
     order=shuffled(),
     copies=st.lists(st.tuples(st.integers(0, 149), st.integers(0, 15)), max_size=30),
@@ -279,7 +276,7 @@ def test_numbers_that_never_change_lose_no_audio() -> None:
     assert bench.refused == 0
 
 
-@settings(DETERMINED, max_examples=200)
+@settings(max_examples=200)
 @given(
     reads=st.lists(
         st.lists(

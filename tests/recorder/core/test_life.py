@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from recorder.core.life import GONE, LAST_WORDS, MOST_PATIENCE, Course, Life, Patience
 from recorder.core.snapshot import Known, Snapshot, Unseen
 from storage.names import WatchId, WatchKind
-from tests.recorder.core.drive import DETERMINED
 
 BOARD = WatchId(WatchKind.CONFERENCE, "1ed12456-eb4b-11ee-bba8-1bfb2838807a")
 CALL = WatchId(WatchKind.CALL, "652af662-eb45-11ee-b1a5-6fde165f9226")
@@ -319,7 +318,6 @@ class Seen:
         return next((each for each in reversed(self.known) if isinstance(each, Snapshot)), None)
 
 
-@DETERMINED
 @given(STEPS)
 def test_no_course_ever_costs_audio(steps: list[tuple[float, Known | str]]) -> None:
     def check(one: Life, now: float, seen: Seen) -> None:
@@ -336,7 +334,6 @@ def test_no_course_ever_costs_audio(steps: list[tuple[float, Known | str]]) -> N
     live(steps, check)
 
 
-@DETERMINED
 @given(STEPS)
 def test_an_end_is_one_that_was_shown_and_no_stream_is_wanted_where_nobody_is(
     steps: list[tuple[float, Known | str]],
@@ -357,7 +354,6 @@ def test_an_end_is_one_that_was_shown_and_no_stream_is_wanted_where_nobody_is(
     live(steps, check)
 
 
-@DETERMINED
 @given(STEPS)
 def test_between_two_looks_nothing_changes_by_itself(steps: list[tuple[float, Known | str]]) -> None:
     def check(one: Life, now: float, _seen: Seen) -> None:

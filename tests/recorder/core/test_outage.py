@@ -10,7 +10,6 @@ from recorder.core.media import SAMPLE_RATE
 from recorder.core.outage import MOST_SPANS, SURELY_STALLED, UNPROVEN, Outage
 from recorder.core.timeline import Gap
 from storage.manifest import GapReason
-from tests.recorder.core.drive import DETERMINED
 
 D, S = GapReason.DISCONNECTED, GapReason.STALLED
 HEARD = 100.0
@@ -91,7 +90,6 @@ def test_what_nobody_would_have_heard_is_no_outage() -> None:
 moments = st.lists(st.integers(0, 400), min_size=1, max_size=2 * MOST_SPANS + 20, unique=True).map(sorted)
 
 
-@DETERMINED
 @given(moments, st.integers(1, 500), st.integers(0, 300))
 def test_no_sample_is_added_or_lost_and_neighbours_differ(times: list[int], seconds: int, begin: int) -> None:
     made = outage(*((lost, connected) for lost, connected in zip(times[::2], times[1::2], strict=False)))

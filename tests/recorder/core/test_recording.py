@@ -15,7 +15,7 @@ from recorder.core.media import SAMPLE_RATE, Codec, CodecChoice, Encapsulation
 from recorder.core.packets import DiscardReason
 from recorder.core.recording import GRID_GRACE
 from storage.manifest import ClosedBy, GapReason, OpenedAfter, OpenedAfterReason, SegmentFacts
-from tests.recorder.core.drive import DETERMINED, FRAME, START, Drive, counter, cut
+from tests.recorder.core.drive import FRAME, START, Drive, counter, cut
 
 PACKET: Final = FRAME / SAMPLE_RATE
 DISCONNECTED, STALLED, LOST = GapReason.DISCONNECTED, GapReason.STALLED, GapReason.LOST
@@ -37,7 +37,7 @@ def gaps(drive: Drive) -> list[tuple[float, float, GapReason]]:
     return [(round(place, 3), round(length, 3), reason) for place, length, reason in drive.gaps]
 
 
-@settings(DETERMINED, max_examples=60)
+@settings(max_examples=60)
 @given(
     sizes=st.lists(st.integers(1, 2000), min_size=1, max_size=30),
     period=st.sampled_from([5.0, 10.0, 60.0, 300.0]),

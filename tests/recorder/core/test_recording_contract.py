@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from recorder.core.media import SAMPLE_RATE, CodecChoice, Encapsulation
 from recorder.core.packets import DiscardReason
 from storage.manifest import OpenedAfterReason
-from tests.recorder.core.drive import DETERMINED, Drive
+from tests.recorder.core.drive import Drive
 
 PACKET: Final = 0.02
 
@@ -162,4 +162,4 @@ class AnyRecording(RuleBasedStateMachine):
 
 
 TestAnyRecording = AnyRecording.TestCase
-TestAnyRecording.settings = settings(DETERMINED, max_examples=100, stateful_step_count=30)
+TestAnyRecording.settings = settings(max_examples=100, stateful_step_count=30)

@@ -21,7 +21,7 @@ from storage.manifest import (
     Reception,
     SegmentFacts,
 )
-from tests.recorder.core.drive import DETERMINED, counter, identity
+from tests.recorder.core.drive import counter, identity
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 GRID: Final = datetime(2026, 11, 22, 15, 5, tzinfo=UTC)
@@ -50,7 +50,7 @@ def on_grid(at: datetime, period: float) -> bool:
     return not (at - EPOCH) % timedelta(seconds=period)
 
 
-@settings(DETERMINED, max_examples=150)
+@settings(max_examples=150)
 @given(
     period=st.sampled_from([5.0, 10.0, 60.0, 300.0]),
     before_the_grid=st.integers(0, 5_000_000),  # microseconds

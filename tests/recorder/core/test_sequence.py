@@ -6,10 +6,8 @@ from hypothesis import strategies as st
 
 from recorder.core.packets import Packets
 from recorder.core.sequence import MAX_DROPOUT, MAX_MISORDER, RestartProbe, belongs, extend
-from tests.recorder.core.drive import DETERMINED
 
 
-@DETERMINED
 @given(near=st.integers(-(10**6), 10**9), distance=st.integers(-(1 << 15), (1 << 15) - 1))
 def test_extending_finds_the_number_that_is_nearest(near: int, distance: int) -> None:
     assert extend((near + distance) % 65536, near) == near + distance

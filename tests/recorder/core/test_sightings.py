@@ -11,7 +11,6 @@ from recorder.core.sightings import MOST_CHANGES, MOST_FAILURES, MOST_IDS, Sight
 from recorder.core.snapshot import Known, Snapshot, Unseen
 from storage.names import WatchId, WatchKind
 from storage.presence import PlatformFacts, Presence
-from tests.recorder.core.drive import DETERMINED
 
 BOARD = WatchId(WatchKind.CONFERENCE, "1ed12456-eb4b-11ee-bba8-1bfb2838807a")
 CALL = WatchId(WatchKind.CALL, "652af662-eb45-11ee-b1a5-6fde165f9226")
@@ -194,7 +193,6 @@ KNOWN = st.one_of(
 )
 
 
-@DETERMINED
 @given(st.lists(st.one_of(KNOWN, st.sampled_from(["open", "close"])), max_size=40))
 def test_who_was_there_can_be_told_at_any_time(steps: Sequence[Known | str]) -> None:
     sightings, truth, since, facts = one(), list[tuple[datetime, Known]](), 0, None

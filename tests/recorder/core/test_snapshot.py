@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from recorder.core.snapshot import Snapshot, read_snapshot
 from storage.names import WatchId, WatchKind
-from tests.recorder.core.drive import DETERMINED
 
 BOARD = "1ed12456-eb4b-11ee-bba8-1bfb2838807a"
 AT = datetime(2026, 11, 22, 15, 5, 0, 123456, tzinfo=UTC)
@@ -112,7 +111,6 @@ ANYTHING = st.recursive(
 KEYS = ["customer_id", "name", "type", "status", "conferencecall_ids", "tm_create", "tm_end", "tm_delete"]
 
 
-@DETERMINED
 @given(st.dictionaries(st.sampled_from(KEYS), ANYTHING | st.datetimes().map(str)), st.sampled_from(WatchKind))
 def test_whatever_the_values_are_it_is_read(values: dict[str, object], kind: WatchKind) -> None:
     snapshot = read_snapshot(kind, json.loads(json.dumps({**values, "id": BOARD})))

@@ -1,10 +1,11 @@
-"""How much a busy machine took part in a fault: without that, a bound in seconds would be one of the machine.
+"""How much a busy machine took part in what was seen: without that, a bound would be one of the machine.
 
 A process that does not get a processor cannot read what has come for it; a platform that does not get one
 sends late, and then all at once, which the recorder weighs for longer. Both are measured, and allowed.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from recorder.core.media import SAMPLE_RATE
 from tests.bench import kernel
 
 _EVERY = 0.05
+_SPAN = 5.0
+"""Seconds: longer than whatever has a bound takes."""
 
 
 @dataclass
@@ -22,7 +25,8 @@ class Starving:
     """Seconds; the most of all that were looked at.
 
     Attributes:
-        recorder: that one life of the daemon was ready to run and did not get a processor.
+        recorder: that a daemon was ready to run and did not get a processor: in one life of it where that was
+            looked at before its end, in any five seconds where it was watched.
         platform: that the simulator was late at once.
     """
 
@@ -35,9 +39,14 @@ class Starving:
             self.recorder = max(self.recorder, kernel.waited(pid))
 
     @property
+    def seconds(self) -> float:
+        """By which something may be late because of it."""
+        return self.recorder + self.platform
+
+    @property
     def samples(self) -> int:
         """Samples that may have come and not have been written because of it."""
-        return round((self.recorder + self.platform) * SAMPLE_RATE)
+        return round(self.seconds * SAMPLE_RATE)
 
     @classmethod
     def most(cls, several: Iterable["Starving"]) -> "Starving":
@@ -46,10 +55,12 @@ class Starving:
         return cls(max(one.recorder for one in each), max(one.platform for one in each))
 
     @asynccontextmanager
-    async def watched(self) -> AsyncIterator[None]:
-        """Watch how late our own event loop is, which the platform shares."""
+    async def watched(self, pid: int | None = None) -> AsyncIterator[None]:
+        """Watch how late our own event loop is, which the platform shares, and how long a daemon waits."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch)
+            if pid is not None:
+                tasks.start_soon(self._watch_recorder, pid)
             yield
             tasks.cancel_scope.cancel()
 
@@ -59,3 +70,11 @@ class Starving:
             due = loop.time() + _EVERY
             await anyio.sleep(_EVERY)
             self.platform = max(self.platform, loop.time() - due)
+
+    async def _watch_recorder(self, pid: int) -> None:
+        seen = deque[float](maxlen=round(_SPAN / _EVERY))
+        with suppress(OSError):  # it has ended
+            while True:
+                seen.append(kernel.waited(pid))
+                self.recorder = max(self.recorder, seen[-1] - seen[0])
+                await anyio.sleep(_EVERY)
