@@ -30,7 +30,7 @@ async def test_every_second_of_a_day_is_recorded_or_accounted_for_and_nobody_is_
     judgements, faults = judge(outcome)
 
     wrong = [*faults, *(fault for each in judgements for fault in each.faults)]
-    assert not wrong, "\n".join([f"seed {SEED}", *lines(judgements, faults)])
+    assert not wrong, "\n".join([f"seed {SEED}; {outcome.starving}", *lines(judgements, faults)])
     for spoil in SPOILERS:
         assert_seen(spoil, deepcopy(outcome))
 
