@@ -17,9 +17,9 @@ from recorder.offload import Disk, Offload
 from recorder.writer import SamplesMissed, SegmentFailed, SegmentWriter
 from storage.manifest import SegmentManifest
 
-WRITE_SIZE: Final = 8_000
-"""Bytes of audio to gather before the disk is bothered: half a second, as a read brings it. What is not with
-the kernel is lost when the process dies."""
+WRITE_SIZE: Final = 6_000
+"""Bytes of audio to gather before the disk is bothered: most of the half second that a read brings, so that
+one some packets short is written too. What is not with the kernel is lost when the process dies."""
 SEAL_INTERVAL: Final = 5.0
 """Seconds until what the disk did not let be sealed is tried again."""
 

@@ -92,6 +92,8 @@ def shares(lines: Iterable[str], main: float) -> dict[str, float]:
     counts: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
     for line in lines:
         stack, _, count = line.rstrip().rpartition(" ")
+        if not count.isdigit():  # it was read while it changed, and a name of a frame is anything then
+            continue
         counts[_MAIN in stack.partition(";")[0]][stage_of(stack)] += int(count)
     found = dict.fromkeys((*STAGES, OTHER), 0.0)
     for is_main, weight in ((True, main), (False, 1 - main)):

@@ -81,6 +81,7 @@ def test_the_kernel_says_how_much_is_the_main_threads() -> None:
         "thread (7): MainThread;split (/srv/recorder/frames.py:40) 30",
         "thread (7): MainThread;run (/srv/lib/asyncio/runners.py:1) 10",
         "thread (8): disk_0;write (/srv/recorder/wav.py:40) 500",
+        "thread (7): MainThread;take (/srv/recorder/core/recording.py:136);",  # torn: it ran as it was read
     ]
 
     assert shares(stacks, 0.8) == pytest.approx({"receive": 0.6, "event loop": 0.2, "write": 0.2})
