@@ -1,7 +1,6 @@
 """A platform of which it is told when it does not answer, and about whom. Changes no answer."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 
 from recorder.core.snapshot import Snapshot
 from recorder.platform import Platform, Unanswered, nothing
@@ -21,22 +20,31 @@ class Overheard:
 
     async def conferences(self, between: Callable[[], Awaitable[None]] = nothing) -> Sequence[Snapshot]:
         """See `Platform`."""
-        with self._listening(None):
-            return await self._platform.conferences(between)
+        interruption: Unanswered | None = None
+
+        async def interrupted() -> None:
+            nonlocal interruption
+            try:
+                await between()
+            except Unanswered as unanswered:
+                interruption = unanswered
+                raise
+
+        try:
+            return await self._platform.conferences(interrupted)
+        except Unanswered as unanswered:
+            if unanswered is not interruption:  # that was told already, of whom it was about
+                self._unanswered(None, unanswered)
+            raise
 
     async def get(self, watch_id: WatchId) -> Snapshot | None:
         """See `Platform`."""
-        with self._listening(watch_id):
+        try:
             return await self._platform.get(watch_id)
+        except Unanswered as unanswered:
+            self._unanswered(watch_id, unanswered)
+            raise
 
     async def close(self) -> None:
         """See `Platform`."""
         await self._platform.close()
-
-    @contextmanager
-    def _listening(self, about: WatchId | None) -> Iterator[None]:
-        try:
-            yield
-        except Unanswered as unanswered:
-            self._unanswered(about, unanswered)
-            raise

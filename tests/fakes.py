@@ -116,6 +116,7 @@ class MemoryPlatform:
     Attributes:
         known: what the platform knows, oldest first. A test may change it.
         failure: raised by every call while it is set; an outage, or a refusal.
+        failures: raised by every question for a single one, by its id.
         withheld: what nobody may have though the rest is given: it is another customer's.
         unsaid: ids of which an old server says nothing.
         asked: how many requests it has cost: one, or one for a hundred of a list and one more.
@@ -125,6 +126,7 @@ class MemoryPlatform:
     def __init__(self, *known: Snapshot) -> None:
         self.known = {snapshot.watch_id: snapshot for snapshot in known}
         self.failure: Unanswered | None = None
+        self.failures: dict[WatchId, Unanswered] = {}
         self.withheld: set[WatchId] = set()
         self.unsaid: set[WatchId] = set()
         self.asked = 0
@@ -148,6 +150,8 @@ class MemoryPlatform:
             raise Withheld(Setback.REFUSED, "HTTP 403, PERMISSION_DENIED")
         if watch_id in self.unsaid:
             raise Withheld(Setback.TRANSIENT, "HTTP 400")
+        if watch_id in self.failures:
+            raise self.failures[watch_id]
         return self.known.get(watch_id)
 
     async def close(self) -> None:

@@ -1,6 +1,7 @@
 """The observer at work for a daemon: what the platform fails at is told to those whom it concerns."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 import pytest
@@ -10,7 +11,7 @@ from recorder.clock import Clock
 from recorder.connection import Setback
 from recorder.core.snapshot import Snapshot
 from recorder.observation import Observation
-from recorder.platform import Unanswered
+from recorder.platform import Unanswered, nothing
 from storage.names import WatchId, WatchKind
 from tests.fakes import MemoryPlatform
 from tests.recorder.announcing import ScriptedAnnouncer
@@ -21,19 +22,13 @@ BOARD = WatchId(WatchKind.CONFERENCE, "1ed12456-eb4b-11ee-bba8-1bfb2838807a")
 CALL = WatchId(WatchKind.CALL, "652af662-eb45-11ee-b1a5-6fde165f9226")
 
 
-class Troubled(MemoryPlatform):
-    """A platform that fails the questions about calls."""
-
-    async def get(self, watch_id: WatchId) -> Snapshot | None:
-        if watch_id == CALL:
-            raise Unanswered(Setback.TRANSIENT, "HTTP 503, request req_call", request_id="req_call")
-        return await super().get(watch_id)
-
-
-async def observed(platform: MemoryPlatform) -> tuple[Attendance, Attendance]:
+async def observed(
+    platform: MemoryPlatform, announcer: ScriptedAnnouncer | None = None
+) -> tuple[Attendance, Attendance]:
     """The conference and the call, after a while."""
     loop = asyncio.get_running_loop()
-    observation = Observation(platform, ScriptedAnnouncer(), clock=Clock(loop.time), chance=lambda: 0.5)
+    announcer = announcer or ScriptedAnnouncer()
+    observation = Observation(platform, announcer, clock=Clock(loop.time), chance=lambda: 0.5)
     both = observation.attend(BOARD), observation.attend(CALL)
     with anyio.move_on_after(3):
         await observation.run()
@@ -51,4 +46,36 @@ async def test_what_fails_for_all_is_told_to_all_and_what_fails_for_one_to_that_
     away.failure = Unanswered(Setback.THROTTLED, "HTTP 429, request req_all", request_id="req_all")
 
     assert [request_ids(each) for each in await observed(away)] == [{"req_all"}, {"req_all"}]
-    assert [request_ids(each) for each in await observed(Troubled(snapshot))] == [set(), {"req_call"}]
+    troubled = MemoryPlatform(snapshot)
+    troubled.failures[CALL] = Unanswered(
+        Setback.TRANSIENT, "HTTP 503, request req_call", request_id="req_call"
+    )
+    assert [request_ids(each) for each in await observed(troubled)] == [set(), {"req_call"}]
+
+
+class Interrupted(MemoryPlatform):
+    """A platform that announces something about the conference while each of its lists comes."""
+
+    def __init__(self, *known: Snapshot) -> None:
+        super().__init__(*known)
+        self.announcer = ScriptedAnnouncer()
+
+    async def conferences(self, between: Callable[[], Awaitable[None]] = nothing) -> Sequence[Snapshot]:
+        self.announcer.announce(BOARD)
+        await asyncio.sleep(0.01)
+        return await super().conferences(between)
+
+
+async def test_what_fails_for_one_while_a_list_comes_is_told_to_that_one_only() -> None:
+    platform = Interrupted(
+        Snapshot(BOARD, customer="c", type="conference", status="progressing"),
+        Snapshot(CALL, status="progressing"),
+    )
+    platform.failures[BOARD] = Unanswered(
+        Setback.TRANSIENT, "HTTP 503, request req_board", request_id="req_board"
+    )
+
+    assert [request_ids(each) for each in await observed(platform, platform.announcer)] == [
+        {"req_board"},
+        set(),
+    ]
