@@ -141,10 +141,8 @@ class Discovery:
     @property
     def counts(self) -> tuple[tuple[Pattern, int], ...]:
         """How many conferences there are that each pattern names, in the order of the list."""
-        return tuple(
-            (pattern, sum(pattern in shown.patterns for shown in self._shown.values()))
-            for pattern in self._patterns
-        )
+        living = [shown.patterns for shown in self._shown.values() if not shown.conference.over]
+        return tuple((pattern, sum(pattern in each for each in living)) for pattern in self._patterns)
 
     @property
     def unmatched(self) -> tuple[Unmatched, ...]:

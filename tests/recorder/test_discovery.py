@@ -151,6 +151,16 @@ def test_a_pattern_that_names_nothing_is_known_with_what_comes_near() -> None:
     assert [count for _, count in found.counts] == [0, 0, 1]
 
 
+def test_what_is_over_is_there_no_more_though_the_platform_still_shows_it() -> None:
+    found = discovery(pattern("board*"))
+    found.show(conference("board"), 0)
+
+    found.show(conference("board", deleted_at=AT), 10)
+
+    assert [count for _, count in found.counts] == [0]
+    assert names(found) == ["board"], "and it is listed for a while"
+
+
 def test_an_edit_changes_what_it_changes_and_nothing_else() -> None:
     found = discovery(pattern("a*"), pattern("b*"))
     found.show_all([conference("a"), conference("b", 1), conference("c", 2)], 0)
