@@ -5,7 +5,7 @@ in the middle. What has ended stays for a while, and is found again if it comes 
 seconds; the clock is the caller's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -37,10 +37,11 @@ class _Found:
 
 
 class _Shown(NamedTuple):
-    """One that the platform has, and the patterns that name it as it is called now."""
+    """One that the platform has, the patterns that name it as it is called now, and whether it is ours."""
 
     conference: Snapshot
     patterns: tuple[Pattern, ...]
+    ours: bool
 
 
 class Double(NamedTuple):
@@ -63,9 +64,13 @@ class Discovery:
 
     Attributes:
         doubles: conferences that were seen to be named twice, by the two that name them: an example of each.
+
+    Args:
+        ours: whether it is for this instance to find one of that id.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ours: Callable[[WatchId], bool] = lambda _: True) -> None:
+        self._ours = ours
         self._patterns: tuple[Pattern, ...] = ()
         self._named: frozenset[WatchId] = frozenset()
         self._shown: dict[WatchId, _Shown] = {}
@@ -79,7 +84,7 @@ class Discovery:
         self.doubles = {}
         before, self._found = self._found, {}
         shown, self._shown = self._shown, {}
-        for conference, _ in shown.values():
+        for conference, *_ in shown.values():
             self._fit(conference)
         for watch_id, found in before.items():
             if watch_id in self._named:
@@ -88,7 +93,7 @@ class Discovery:
             pattern = next((p for p in self._patterns if p.matches(now) or p.matches(found.first)), None)
             if pattern:
                 self._found[watch_id] = replace(found, pattern=pattern)
-        for conference, _ in shown.values():
+        for conference, *_ in shown.values():
             self._find(conference)
 
     def recall(self, conferences: Sequence[Snapshot]) -> None:
@@ -134,6 +139,12 @@ class Discovery:
         return tuple(found.watch for found in self._found.values())
 
     @property
+    def elsewhere(self) -> int:
+        """How many more there are that the patterns name, for other instances to find."""
+        others = (shown.conference for shown in self._shown.values() if shown.patterns and not shown.ours)
+        return sum(each.watch_id not in self._named and not each.over for each in others)
+
+    @property
     def living(self) -> tuple[Snapshot, ...]:
         """What of that has not ended, as it was found."""
         return tuple(found.first for found in self._found.values() if found.ended_at is None)
@@ -158,10 +169,11 @@ class Discovery:
         """Know which patterns name it. That is found out once, and anew when it is called otherwise."""
         before = self._shown.get(conference.watch_id)
         if before and (before.conference.name, before.conference.type) == (conference.name, conference.type):
-            self._shown[conference.watch_id] = _Shown(conference, before.patterns)
+            self._shown[conference.watch_id] = before._replace(conference=conference)
             return
         patterns = tuple(pattern for pattern in self._patterns if pattern.matches(conference))
-        self._shown[conference.watch_id] = _Shown(conference, patterns)
+        ours = bool(patterns) and self._ours(conference.watch_id)
+        self._shown[conference.watch_id] = _Shown(conference, patterns, ours)
         names = [str(pattern) for pattern in patterns]
         if conference.watch_id in self._named:
             names.insert(0, "its own entry")
@@ -169,9 +181,9 @@ class Discovery:
             self.doubles.setdefault((names[0], names[1]), Double(conference.watch_id, *names[:2]))
 
     def _find(self, conference: Snapshot) -> None:
-        patterns = self._shown[conference.watch_id].patterns
+        _, patterns, ours = self._shown[conference.watch_id]
         known = conference.watch_id in self._named or conference.watch_id in self._found
-        if patterns and not known and not conference.over:
+        if ours and not known and not conference.over:
             self._found[conference.watch_id] = _Found(patterns[0], conference)
 
     def _end(self, watch_id: WatchId, now: float) -> None:

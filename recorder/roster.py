@@ -46,8 +46,7 @@ class Roster:
         self._clock = clock
         self._disk = disk
         self._folder = folder
-        self._shard = shard
-        self._discovery = Discovery()
+        self._discovery = Discovery(shard.holds) if shard else Discovery()
         self._applying = anyio.Lock()
         self._bell = anyio.Event()
         self._remembered: tuple[Snapshot, ...] | None = None
@@ -78,7 +77,8 @@ class Roster:
                     wanted = self._wanted()
                     if wanted != self._supervisor.watches:
                         diff = await self._supervisor.apply(wanted)
-                        self._say_found(diff)
+                        if diff:
+                            self._say_found(diff)
 
     @property
     def counts(self) -> tuple[tuple[Pattern, int], ...]:
@@ -118,10 +118,8 @@ class Roster:
 
     def _wanted(self) -> WatchList:
         """What is to be recorded now, all together."""
-        named, found = self.watches, self._discovery.watches
-        own = found if self._shard is None else tuple(w for w in found if self._shard.holds(w.watch_id))
-        elsewhere = named.elsewhere + len(found) - len(own)
-        return WatchList((*named, *own), elsewhere, named.patterns)
+        named, found = self.watches, self._discovery
+        return WatchList((*named, *found.watches), named.elsewhere + found.elsewhere, named.patterns)
 
     async def _remember_regularly(self) -> None:
         while True:

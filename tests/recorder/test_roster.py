@@ -11,8 +11,9 @@ from structlog.testing import capture_logs
 
 from recorder.core.media import CodecChoice, Encapsulation
 from recorder.core.snapshot import Snapshot
+from recorder.discovery import KEPT
 from recorder.journal import Journal
-from recorder.recollection import recall
+from recorder.recollection import recall, remember
 from recorder.roster import REMEMBER_INTERVAL, Roster
 from recorder.shard import Shard
 from recorder.supervisor import Supervisor
@@ -30,6 +31,7 @@ ALL = WatchList((NAMED,), patterns=(pattern(),))
 @dataclass
 class Case:
     roster: Roster
+    supervisor: Supervisor
     running: list[WatchId]
     begun: list[WatchId]
 
@@ -56,7 +58,7 @@ async def following(
         await roster.apply(watches)
         tasks.start_soon(roster.run)
         await anyio.sleep(0.1)
-        yield Case(roster, running, begun)
+        yield Case(roster, supervisor, running, begun)
         tasks.cancel_scope.cancel()
 
 
@@ -131,6 +133,29 @@ async def test_shards_share_what_is_found(tmp_path: Path) -> None:
             running += case.running
 
     assert sorted(running) == [each.watch_id for each in conferences]
+
+
+async def test_what_another_shard_has_is_kept_for_no_longer_than_the_platform_lists_it(
+    tmp_path: Path,
+) -> None:
+    conferences = [conference(f"room {number}", number) for number in range(30)]
+    remember(tmp_path, conferences)  # as a life before did that had no shard
+    with capture_logs() as log:
+        async with following(tmp_path, WatchList(patterns=(pattern(),)), Shard(1, 3)) as case:
+            case.roster.listed(conferences)
+            await anyio.sleep(0.1)
+            assert case.supervisor.watches.listed == 30
+            case.roster.listed([])
+            await anyio.sleep(KEPT)
+            case.roster.listed([])
+            await anyio.sleep(2 * REMEMBER_INTERVAL)
+
+            ours = set(case.running)
+            assert 0 < len(ours) < 20
+            assert case.supervisor.watches.listed == len(ours)
+            assert [count for _, count in case.roster.counts] == [len(ours)]
+            assert {each.watch_id for each in recall(tmp_path)} == ours
+    assert [line for line in log if line["event"] == "discovered"] == [], "nothing was, beside what was known"
 
 
 async def test_what_matches_nothing_or_twice_is_said_once(tmp_path: Path) -> None:
