@@ -17,7 +17,8 @@ from recorder.clock import Clock
 from recorder.core.backoff import Backoff, Pace
 from recorder.core.life import Patience
 from recorder.core.snapshot import Known, Unseen
-from recorder.observer import Finder, Observer
+from recorder.finder import Finder
+from recorder.observer import Observer
 from recorder.overheard import Overheard
 from recorder.platform import Platform, Unanswered
 from storage.names import WatchId

@@ -7,7 +7,7 @@ answers nothing is known any more, and recording goes on as if nobody had ever b
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import anyio
 import structlog
@@ -18,6 +18,7 @@ from recorder.clock import Clock
 from recorder.connection import Setback
 from recorder.core.backoff import Backoff
 from recorder.core.snapshot import Known, Snapshot, Unseen
+from recorder.finder import Finder
 from recorder.hearing import PACES, Hearing
 from recorder.platform import Platform, Unanswered, Withheld
 from recorder.turns import ABSENT_INTERVAL, NEVER, OVER_INTERVAL, Turns
@@ -34,7 +35,10 @@ SHARE: Final = 5.0
 INFORMED_SHARE: Final = 2.0
 """The same while the event socket stands: what is announced goes first."""
 SINGLES: Final = 10
-"""Conferences and calls that are asked for by themselves after a list: those longest not heard of."""
+"""Conferences and calls that are asked for by themselves after a list: those longest not heard of,
+and as many of those hinted at."""
+MOST_HINTS: Final = 10_000
+"""Hints that wait to be followed, at most: the platform may be away for days."""
 PAGE_SIZE: Final = 100
 """Conferences that a request of a list brings."""
 FORGIVEN: Final = 5.0
@@ -48,20 +52,6 @@ _log = structlog.stdlib.get_logger(__name__)
 
 News = Callable[[WatchId, Known], None]
 """Called with what is known of a watch."""
-
-
-class Finder(Protocol):
-    """Looks for what is to be watched among all that there is."""
-
-    @property
-    def searching(self) -> bool:
-        """Whether it looks for anything."""
-
-    def listed(self, conferences: Sequence[Snapshot]) -> None:
-        """The platform has these, and of those that can be listed no others."""
-
-    def shown(self, watch_id: WatchId, conference: Snapshot | None) -> None:
-        """The platform has this one, or knows none of that id."""
 
 
 class Observer:
@@ -96,7 +86,8 @@ class Observer:
         self._shown: dict[WatchId, Snapshot] = {}  # what was last shown, watched or not, while that holds
         self._hints: dict[WatchId, None] = {}
         self._newer: set[WatchId] = set()  # asked for by themselves while a list came
-        self._asked_for: tuple[WatchId, ...] = ()  # hints that are being followed
+        self._asked_for: dict[WatchId, None] = {}  # hints that are being followed, or wait for that
+        self._failed: WatchId | None = None  # the last that there was no answer about
         self._look_at_all = False
         self._bell = anyio.Event()
         self._gathering = GATHERING
@@ -152,7 +143,8 @@ class Observer:
     async def _wait_until(self, due: float) -> None:
         """Wait until it is time for a list, or there was a hint and a moment to gather the others."""
         with anyio.move_on_after(due - self._clock.monotonic()):
-            await self._bell.wait()
+            if not self._asked_for:
+                await self._bell.wait()
             since = self._clock.monotonic() - self._followed_at
             await anyio.sleep(max(GATHERING, self._gathering - since))
         self._bell = anyio.Event()
@@ -160,21 +152,23 @@ class Observer:
     async def _look(self) -> float:
         """Ask for the list, and for some that it does not have; return seconds from one list to the next."""
         self._look_at_all = False
-        self._asked_for = tuple(self._hints)
-        self._hints.clear()
+        self._take_up(self._all_meant())
         await self._subscribe()
         self._newer = set()
         listed = {each.watch_id: each for each in await self._platform.conferences(self._follow_meanwhile)}
+        self._asked_for = {watch: None for watch in self._asked_for if watch not in listed}
         newer = {watch: self._shown[watch] for watch in self._newer if watch in self._shown}
         self._shown = {watch: listed[watch] for watch in listed.keys() - self._newer} | newer
         for watch in listed.keys() - self._newer:
             self._tell(watch, listed[watch])
         if self.finder:
             self.finder.listed(tuple(self._shown.values()))
-        due = self._turns.take(listed.keys(), self._clock.monotonic())
+        hinted = frozenset(self._asked_for)
+        followed = await self._follow(SINGLES)
+        due = [each for each in self._turns.take(listed, self._clock.monotonic()) if each not in hinted]
         for watch in due[:SINGLES]:
             await self._look_at(watch)
-        requests = len(listed) // PAGE_SIZE + 2 + min(len(due), SINGLES)
+        requests = len(listed) // PAGE_SIZE + 2 + len(followed) + min(len(due), SINGLES)
         if self._searching and not self._customer:
             return max(ALONE_INTERVAL, requests / SHARE)
         informed = self._hearing is not None and self._hearing.stands and len(due) <= SINGLES
@@ -183,12 +177,21 @@ class Observer:
         return max(INTERVAL, requests / SHARE)
 
     async def _look_at(self, watch: WatchId) -> None:
-        """Ask for one, and tell of it. That it is withheld is an answer, too: there may be others."""
+        """Ask for one, and tell of it. That it is withheld is an answer, too: there may be others.
+
+        So is a failure that comes again after a list that came: the platform answers, but not of this one.
+        """
         try:
             snapshot = await self._platform.get(watch)
-        except Withheld as withheld:
-            self._tell_withheld(watch, withheld)
+        except Unanswered as unanswered:
+            again = watch == self._failed and unanswered.setback is Setback.TRANSIENT
+            if not (again or isinstance(unanswered, Withheld)):
+                self._failed = watch
+                raise
+            self._tell_withheld(watch, unanswered)
             return
+        if watch == self._failed:
+            self._failed = None
         if snapshot is None:
             self._shown.pop(watch, None)
         else:
@@ -209,23 +212,32 @@ class Observer:
             self._look_at_all = True
             self._bell.set()
             return
-        self._asked_for = tuple(hints)
-        self._hints.clear()
-        self._gathering = max(GATHERING, len(hints) / SHARE)
-        self._followed_at = self._clock.monotonic()
-        for watch in hints:
-            await self._look_at(watch)
+        self._take_up(hints)
+        await self._follow(max(SINGLES, len(hints)))
 
     async def _follow_meanwhile(self) -> None:
         """Between two pages of a list: hints do not wait for thousands that are as they were."""
         hints = self._all_meant()
         if self._is_crowd(hints):
             return  # that is worth another list
-        self._asked_for += tuple(hints)
+        self._take_up(hints)
+        self._newer.update(await self._follow(len(hints)))
+
+    def _take_up(self, hints: list[WatchId]) -> None:
+        """These are followed now, before those that wait for it already."""
+        self._asked_for = dict.fromkeys([*hints, *self._asked_for][:MOST_HINTS])
         self._hints.clear()
-        for watch in hints:
+
+    async def _follow(self, most: int) -> Sequence[WatchId]:
+        """Ask for the first of what was hinted at, one by one; what is not answered stays for later."""
+        some = tuple(self._asked_for)[:most]
+        if some:
+            self._gathering = max(GATHERING, len(some) / SHARE)
+            self._followed_at = self._clock.monotonic()
+        for watch in some:
             await self._look_at(watch)
-            self._newer.add(watch)
+            self._asked_for.pop(watch, None)
+        return some
 
     def _all_meant(self) -> list[WatchId]:
         return list(dict.fromkeys(filter(None, map(self._meant, self._hints))))
@@ -262,7 +274,7 @@ class Observer:
             self._turns.heard_of(watch, now, OVER_INTERVAL if snapshot.over else 0.0)
         self._news(watch, Unseen.ABSENT if snapshot is None else snapshot)
 
-    def _tell_withheld(self, watch: WatchId, withheld: Withheld) -> None:
+    def _tell_withheld(self, watch: WatchId, withheld: Unanswered) -> None:
         """Whatever there is of this one, it is not said. Its stream is tried."""
         self._shown.pop(watch, None)
         if watch not in self._turns:
