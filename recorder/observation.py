@@ -16,13 +16,14 @@ from recorder.attendance import Attendance
 from recorder.clock import Clock
 from recorder.core.backoff import Backoff, Pace
 from recorder.core.life import Patience
-from recorder.core.snapshot import Known, Unseen
+from recorder.core.snapshot import Known, Snapshot, Unseen
 from recorder.finder import Finder
 from recorder.observer import Observer
 from recorder.overheard import Overheard
 from recorder.platform import Platform, Unanswered
 from storage.names import WatchId
 
+_REPEAT_INTERVAL: Final = 600.0
 AFTER_A_BUG: Final = Pace(floor=1.0, base=5.0, cap=300.0)
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -45,6 +46,7 @@ class Observation:
         self._patience = patience
         self._chance = chance
         self._attendances: dict[WatchId, Attendance] = {}
+        self._repeats = logs.Repeats(_REPEAT_INTERVAL)
         overheard = Overheard(platform, self._unanswered)
         self._observer = Observer(overheard, announcer, self._tell, clock=clock, chance=chance)
 
@@ -94,8 +96,17 @@ class Observation:
         attendance = self._attendances.get(watch)
         if attendance:
             attendance.told(known)
+        if isinstance(known, Snapshot) and known.occupied is None and not known.over:
+            self._say_unreadable(known)
 
     def _unanswered(self, about: WatchId | None, unanswered: Unanswered) -> None:
         those = self._attendances if about is None else self._attendances.keys() & {about}
         for watch in those:
             self._attendances[watch].failed(unanswered)
+
+    def _say_unreadable(self, known: Snapshot) -> None:
+        if self._repeats.admit("unreadable", self._clock.monotonic()) is not None:
+            _log.warning(
+                "the platform does not say in words that we know whether anybody is there: a stream is tried",
+                **{logs.WATCH: str(known.watch_id), "status": known.status},
+            )

@@ -4,7 +4,7 @@ what is known                         what is done
 somebody is in it                     a stream is wanted; one that brings nothing for long is opened anew
 nobody is in it                       a stream that stands is kept, for it hears who comes; none is opened
 it is over, or was and is not there   no stream is wanted
-nothing                               a stream is wanted, as if nobody could be asked
+nothing, or not who is in it          a stream is wanted, as if nobody could be asked
 
 Ears go before hearsay: where audio comes nothing is hung up, whatever is said, and who is heard after it was
 said that nobody is there is missed when the stream breaks off. Times are monotonic seconds; the clock is the
@@ -88,14 +88,15 @@ class Life:
         self.known, self._told_at = known, now
         if isinstance(known, Snapshot):
             self._seen, self._ending = True, known.ending
-            if not known.occupied:
+            if known.occupied is False:
                 self._occupied_since = None
-            elif self._occupied_since is None:
+            elif known.occupied and self._occupied_since is None:
                 self._occupied_since = now
-            joined = frozenset(known.participants) - self._participants
-            self._participants = frozenset(known.participants)
-            if joined:
-                self.fruitless = 0  # who joins may be in a new bridge, which no stream before is in
+            if known.participants is not None:
+                joined = frozenset(known.participants) - self._participants
+                self._participants = frozenset(known.participants)
+                if joined:
+                    self.fruitless = 0  # who joins may be in a new bridge, which no stream before is in
         elif known is Unseen.ABSENT:
             self._occupied_since = None
 
@@ -142,7 +143,7 @@ class Life:
         """How many are known to be there. From two on the platform sends without a pause, even silence."""
         if not self.owed or not isinstance(self.known, Snapshot):
             return 0
-        return len(self.known.participants) or BOTH
+        return len(self.known.participants or ()) or BOTH
 
     @property
     def owed(self) -> bool | None:
@@ -153,7 +154,7 @@ class Life:
         if self._disproved and not self._ending:
             return None
         if isinstance(self.known, Snapshot):
-            return self.known.occupied and not self.known.over
+            return False if self.known.over else self.known.occupied
         return False if self.over or self.known is Unseen.ABSENT else None
 
     def hears(self, now: float) -> bool:
@@ -186,7 +187,9 @@ class Life:
     @property
     def _vacant(self) -> bool:
         """Whether it was said that nobody is there."""
-        return self.known is Unseen.ABSENT or (isinstance(self.known, Snapshot) and not self.known.occupied)
+        return self.known is Unseen.ABSENT or (
+            isinstance(self.known, Snapshot) and self.known.occupied is False
+        )
 
     @property
     def _disproved(self) -> bool:
@@ -198,7 +201,9 @@ class Life:
     @property
     def _reopen_at(self) -> float | None:
         """When the stream that stands has been silent for too long, people being there."""
-        if self._connected_at is None or self._occupied_since is None or self.known is Unseen.UNKNOWN:
+        if self._connected_at is None or self._occupied_since is None:
+            return None
+        if not isinstance(self.known, Snapshot) or self.known.occupied is None:
             return None
         silent_since = max(self._connected_at, self._occupied_since)
         if self._heard_at is not None:

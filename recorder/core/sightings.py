@@ -56,18 +56,18 @@ class Sightings:
 
     def told(self, known: Known, now: float) -> None:
         """This is known now."""
-        at, before = self._instant(now), self._count
+        at, before, after = self._instant(now), self._count, self._seen_at
         if known == self._known:
             self._seen_at = at if isinstance(known, Snapshot) else self._seen_at
             return
         self._known = known
         if isinstance(known, Snapshot):
-            after, self._seen_at = self._seen_at, at
+            self._seen_at = at
             self._name, self._type = known.name or self._name, known.type or self._type
-            if self._count is not None:
-                self._compare(known, at, after if before is not None else None)
+        if isinstance(known, Snapshot) and self._count is not None:
+            self._compare(known.participants or (), at, after if before is not None else None)
         elif before is not None:
-            self._note(at, self._seen_at, None)
+            self._note(at, after, None)
 
     def failed(self, setback: str, request_id: str, now: float) -> None:
         """The platform failed or refused a request, which it calls so."""
@@ -84,7 +84,7 @@ class Sightings:
         self._changes, self._ids_listed, self._ids_left_out, self._changes_left_out = [], 0, 0, 0
         self._most = self._count
         if self._seen_at is not None and isinstance(self._known, Snapshot) and self._count is not None:
-            self._note(self._seen_at, None, self._count, present=self._listed(self._known.participants))
+            self._note(self._seen_at, None, self._count, present=self._listed(self._known.participants or ()))
         return self.facts()
 
     def facts(self) -> PlatformFacts | None:
@@ -116,15 +116,15 @@ class Sightings:
         end = {"status_at_end": _status(self._known), "participants_at_end": self._count}
         return facts.model_copy(update=end) if facts else None
 
-    def _compare(self, known: Snapshot, at: datetime, after: datetime | None) -> None:
+    def _compare(self, there: tuple[str, ...], at: datetime, after: datetime | None) -> None:
         """Note who is there, or, if that was known at `after`, who has come and gone since."""
-        ids = frozenset(known.participants)
+        ids = frozenset(there)
         joined, left, self._ids = ids - self._ids, self._ids - ids, ids
         self._most = max(self._most or 0, len(ids))
         if after is None:
-            self._note(at, None, len(ids), present=self._listed(known.participants))
+            self._note(at, None, len(ids), present=self._listed(there))
         elif joined or left:
-            came = tuple(each for each in known.participants if each in joined)
+            came = tuple(each for each in there if each in joined)
             gone = tuple(sorted(left))
             self._note(at, after, len(ids), joined=self._listed(came), left=self._listed(gone))
 
@@ -159,9 +159,9 @@ class Sightings:
 
 def _count(known: Known) -> int | None:
     """How many are there. Nobody says so of a call."""
-    if isinstance(known, Snapshot) and known.watch_id.kind is WatchKind.CONFERENCE:
-        return len(known.participants)
-    return None
+    if not isinstance(known, Snapshot) or known.watch_id.kind is not WatchKind.CONFERENCE:
+        return None
+    return None if known.participants is None else len(known.participants)
 
 
 def _status(known: Known) -> str | None:

@@ -16,6 +16,11 @@ _ENDING: Final[Mapping[WatchKind, frozenset[str]]] = {
     WatchKind.CONFERENCE: frozenset({"terminating", "terminated"}),
     WatchKind.CALL: frozenset({"terminating", "canceling", "hangup"}),
 }
+_HEARD: Final[Mapping[str, bool]] = {
+    "progressing": True,
+    **dict.fromkeys(("dialing", "ringing", *_ENDING[WatchKind.CALL]), False),
+}
+"""Whether anybody is to be heard in a call of that status."""
 _LAST: Final = frozenset({"terminated", "hangup"})
 """After which none comes. A conference that was deleted gets there, too, unless it was empty."""
 _MOST_PARTICIPANTS: Final = 10_000
@@ -40,7 +45,8 @@ class Snapshot:
         name: for people; "" for none.
         type: `conference`, `connect` or `queue`; "" for a call.
         status: the platform's word.
-        participants: ids of who was in it; of a call always empty.
+        participants: ids of who was in it, None if that was said in a form that we do not know; of a call
+            always empty.
     """
 
     watch_id: WatchId
@@ -48,7 +54,7 @@ class Snapshot:
     name: str = ""
     type: str = ""
     status: str = ""
-    participants: tuple[str, ...] = ()
+    participants: tuple[str, ...] | None = ()
     created_at: datetime | None = None
     ended_at: datetime | None = None
     deleted_at: datetime | None = None
@@ -71,11 +77,14 @@ class Snapshot:
         return self.status if ending else "ended" if self.ended_at is not None else ""
 
     @property
-    def occupied(self) -> bool:
-        """Whether there is anybody to be heard. `progressing` alone says so of calls only."""
+    def occupied(self) -> bool | None:
+        """Whether there is anybody to be heard, None if that was said in a form that we do not know.
+
+        `progressing` alone says so of calls only.
+        """
         if self.watch_id.kind is WatchKind.CALL:
-            return self.status == "progressing"
-        return bool(self.participants)
+            return _HEARD.get(self.status)
+        return None if self.participants is None else bool(self.participants)
 
 
 Known = Snapshot | Unseen
@@ -112,11 +121,14 @@ def _text(content: Mapping[str, object], key: str) -> str:
     return "".join(filter(str.isprintable, value))[:_MOST_CHARACTERS]
 
 
-def _participants(content: Mapping[str, object]) -> tuple[str, ...]:
+def _participants(content: Mapping[str, object]) -> tuple[str, ...] | None:
     ids = content.get("conferencecall_ids")
+    if ids is None:
+        return ()  # servers leave out what is empty
     if not isinstance(ids, list):
-        return ()
-    return tuple(dict.fromkeys(each for each in ids[:_MOST_PARTICIPANTS] if isinstance(each, str) and each))
+        return None
+    read = dict.fromkeys(each for each in ids[:_MOST_PARTICIPANTS] if isinstance(each, str) and each)
+    return None if ids and not read else tuple(read)
 
 
 def _instant(content: Mapping[str, object], key: str) -> datetime | None:

@@ -128,6 +128,9 @@ def _odd(watches: tuple[Watch, ...], found: Mapping[WatchId, Known], ours: str) 
         elif isinstance(known, Snapshot) and ours and known.customer not in ("", ours):
             said = f"{name}: it is of customer {known.customer}, and what is listed of {ours}"
             yield warning(WATCHES, said, "correct its id in the watch list, if that is not meant")
+        elif isinstance(known, Snapshot) and known.occupied is None:
+            said = f"{name}: whether anybody is there is said in a form that this release does not know"
+            yield warning(WATCHES, said, "try a newer one; it is recorded as with observe = false")
 
 
 def _no_list(unanswered: Unanswered) -> Finding:
@@ -186,13 +189,12 @@ async def _hear(connection: Connection, watch: Watch, people: int) -> Finding:
 def _people(known: Known) -> int:
     if not isinstance(known, Snapshot) or known.over or not known.occupied:
         return 0
-    return 2 if known.watch_id.kind is WatchKind.CALL else len(known.participants)
+    return 2 if known.watch_id.kind is WatchKind.CALL else len(known.participants or ())
 
 
 def _state(known: Snapshot) -> str:
-    people = (
-        f", {_many(_people(known), 'participant')}" if known.watch_id.kind is WatchKind.CONFERENCE else ""
-    )
+    told = known.watch_id.kind is WatchKind.CONFERENCE and known.participants is not None
+    people = f", {_many(_people(known), 'participant')}" if told else ""
     return f"{known.status or 'no status'}{people}"
 
 

@@ -379,6 +379,16 @@ async def test_what_is_over_is_told(site: Site, platform: Platform) -> None:
     assert "it is over (terminated) -> take it out of the watch list" in report.doubtful["watches"]
 
 
+async def test_who_is_there_in_a_form_that_is_not_known_is_told(site: Site, platform: Platform) -> None:
+    platform.conference(BOARD).participants[:] = ["", ""]
+
+    report = await doctor(site)
+
+    assert "is said in a form that this release does not know" in report.doubtful["watches"]
+    said = [f["said"] for f in report.findings if f["check"] == "watches"]
+    assert not [each for each in said if "participant" in each]
+
+
 async def test_what_patterns_find_is_looked_at(site: Site) -> None:
     (site.folder / "watchlist.toml").write_text('[[discover]]\nname = "*"\nencapsulation = "sln"\n')
 

@@ -5,11 +5,13 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from recorder.attendance import Attendance
 from recorder.clock import Clock
 from recorder.connection import Setback
-from recorder.core.snapshot import Snapshot
+from recorder.core.life import Course
+from recorder.core.snapshot import Snapshot, read_snapshot
 from recorder.observation import Observation
 from recorder.platform import Unanswered, nothing
 from storage.names import WatchId, WatchKind
@@ -23,14 +25,14 @@ CALL = WatchId(WatchKind.CALL, "652af662-eb45-11ee-b1a5-6fde165f9226")
 
 
 async def observed(
-    platform: MemoryPlatform, announcer: ScriptedAnnouncer | None = None
+    platform: MemoryPlatform, announcer: ScriptedAnnouncer | None = None, seconds: float = 3
 ) -> tuple[Attendance, Attendance]:
     """The conference and the call, after a while."""
     loop = asyncio.get_running_loop()
     announcer = announcer or ScriptedAnnouncer()
     observation = Observation(platform, announcer, clock=Clock(loop.time), chance=lambda: 0.5)
     both = observation.attend(BOARD), observation.attend(CALL)
-    with anyio.move_on_after(3):
+    with anyio.move_on_after(seconds):
         await observation.run()
     return both
 
@@ -79,3 +81,25 @@ async def test_what_fails_for_one_while_a_list_comes_is_told_to_that_one_only() 
         {"req_board"},
         set(),
     ]
+
+
+async def test_an_answer_that_cannot_be_read_has_both_listened_to_and_is_said_once() -> None:
+    board = read_snapshot(WatchKind.CONFERENCE, {"id": BOARD.id, "conferencecall_ids": [{"id": "x"}]})
+    call = read_snapshot(WatchKind.CALL, {"id": CALL.id, "status": "talking"})
+    assert board
+    assert call
+    with capture_logs() as log:
+        both = await observed(MemoryPlatform(board, call), seconds=60)
+
+    assert [each.course for each in both] == [Course.LISTEN, Course.LISTEN]
+    (line,) = [line for line in log if line["log_level"] == "warning"]
+    assert "whether anybody is there" in line["event"]
+
+
+async def test_of_what_is_over_it_does_not_matter_how_it_is_said_who_was_there() -> None:
+    over = Snapshot(BOARD, type="conference", status="terminated", participants=None)
+    with capture_logs() as log:
+        board, _ = await observed(MemoryPlatform(over))
+
+    assert board.course is Course.END
+    assert [line for line in log if line["log_level"] == "warning"] == []

@@ -54,7 +54,7 @@ class Case:
 
     def join(self, watch: WatchId = BOARD) -> None:
         before = self.platform.known[watch]
-        self.platform.known[watch] = replace(before, participants=(*before.participants, "somebody"))
+        self.platform.known[watch] = replace(before, participants=(*(before.participants or ()), "somebody"))
 
 
 @asynccontextmanager

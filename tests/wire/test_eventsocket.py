@@ -184,7 +184,7 @@ async def test_a_day_is_followed_through_lost_events_and_outages_within_the_budg
         one, two, three = (known.get(watch, Unseen.UNKNOWN) for watch in (first, second, third))
         renamed = isinstance(three, Snapshot) and three.name == "renamed"
         gone = two is Unseen.ABSENT or (isinstance(two, Snapshot) and two.over)
-        return isinstance(one, Snapshot) and one.occupied and gone and renamed
+        return isinstance(one, Snapshot) and one.occupied is True and gone and renamed
 
     async with simulate(platform) as server:
         settings, rate, clock = VoipbinSettings(url=server.url, allow_insecure=True), Rate(15), Clock()

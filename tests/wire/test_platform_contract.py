@@ -58,8 +58,8 @@ class InMemory:
 
     def join(self, watch: WatchId) -> None:
         before = self.platform.known[watch]
-        participants = (*before.participants, str(len(before.participants)))
-        self.platform.known[watch] = replace(before, participants=participants)
+        there = before.participants or ()
+        self.platform.known[watch] = replace(before, participants=(*there, str(len(there))))
 
     def delete(self, watch: WatchId) -> None:
         self.platform.known[watch] = replace(

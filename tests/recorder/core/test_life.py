@@ -25,6 +25,8 @@ TERMINATED = Snapshot(BOARD, type="conference", status="terminated", ended_at=AT
 RINGING = Snapshot(CALL, status="ringing")
 PROGRESSING = Snapshot(CALL, status="progressing")
 HUNG_UP = Snapshot(CALL, status="hangup", ended_at=AT)
+UNREADABLE = Snapshot(BOARD, type="conference", status="progressing", participants=None)
+TALKING = Snapshot(CALL, status="talking")
 OVER = (LEAVING, DELETED_EMPTY, TERMINATED, HUNG_UP)
 PATIENCE = 20.0
 
@@ -63,6 +65,11 @@ def life(*known: Known, connected: float | None = None, heard: float | None = No
         ([RINGING], Course.WAIT, Course.REST),
         ([PROGRESSING], Course.LISTEN, Course.LISTEN),
         ([PROGRESSING, HUNG_UP], Course.END, Course.END),
+        ([UNREADABLE], Course.LISTEN, Course.LISTEN),
+        ([EMPTY, UNREADABLE], Course.LISTEN, Course.LISTEN),
+        ([TERMINATED, UNREADABLE], Course.LISTEN, Course.LISTEN),
+        ([TALKING], Course.LISTEN, Course.LISTEN),
+        ([RINGING, TALKING], Course.LISTEN, Course.LISTEN),
     ],
 )
 def test_the_course_follows_what_is_known(known: list[Known], without: Course, standing: Course) -> None:
@@ -93,6 +100,15 @@ def test_who_is_heard_after_it_was_said_that_nobody_is_there_is_missed_without_a
     one.told(known, 61.0)
     assert one.course(61.0) in (Course.WAIT, Course.END)
     assert one.owed is False
+
+
+@pytest.mark.parametrize("known", [UNREADABLE, TALKING])
+def test_what_we_cannot_read_is_as_if_nobody_had_been_asked(known: Known) -> None:
+    one = life(OCCUPIED, known, connected=0.0)
+
+    assert one.course(1000.0) is Course.LISTEN, "it is not opened anew"
+    assert one.next_look(1000.0) is None
+    assert (one.owed, one.people, one.over) == (None, 0, False)
 
 
 def test_the_last_words_of_who_has_left_prove_nothing() -> None:
@@ -248,7 +264,7 @@ def test_a_drop_is_a_gap_where_somebody_is_there(known: list[Known], owed: bool 
     assert life(*known).owed is owed
 
 
-KNOWN = (EMPTY, OCCUPIED, JOINED, LEAVING, DELETED_EMPTY, TERMINATED, *Unseen)
+KNOWN = (EMPTY, UNREADABLE, OCCUPIED, JOINED, LEAVING, DELETED_EMPTY, TERMINATED, *Unseen)
 STEPS = st.lists(
     st.tuples(
         st.floats(0, 40).map(lambda seconds: round(seconds, 3)),
@@ -326,6 +342,8 @@ def test_no_course_ever_costs_audio(steps: list[tuple[float, Known | str]]) -> N
             assert course is Course.LISTEN, "somebody is heard"
         if isinstance(last, Snapshot) and last.occupied and not last.over:
             assert course in (Course.LISTEN, Course.REOPEN), "somebody is there"
+        if last is UNREADABLE:
+            assert course is Course.LISTEN, "as if nobody could be asked"
         if last is Unseen.UNKNOWN and not (seen.last_shown and seen.last_shown.over):
             assert course is Course.LISTEN, "as if nobody could be asked"
         if course is Course.REOPEN:
@@ -346,10 +364,10 @@ def test_an_end_is_one_that_was_shown_and_no_stream_is_wanted_where_nobody_is(
             assert absent or (seen.last_shown is not None and seen.last_shown.over)
         if isinstance(last, Snapshot) and last.over and not heard:
             assert course is Course.END
-        if isinstance(last, Snapshot) and not last.over and not last.occupied and not heard:
+        if isinstance(last, Snapshot) and not last.over and last.occupied is False and not heard:
             resting = Course.REST if seen.standing else Course.WAIT
             assert course is (Course.LISTEN if seen.heard_anew else resting)
-        assert (one.owed is True) == (isinstance(last, Snapshot) and last.occupied and not last.over)
+        assert (one.owed is True) == (isinstance(last, Snapshot) and last.occupied is True and not last.over)
 
     live(steps, check)
 

@@ -98,6 +98,20 @@ def test_what_is_not_known_is_not_claimed() -> None:
     assert after.participants == (Presence(at=at(30), count=2, present=("a", "b")),), "nobody joined then"
 
 
+def test_who_is_there_in_a_form_that_we_do_not_know_is_not_known() -> None:
+    sightings = one((0, there("a")))
+    sightings.opened()
+    sightings.told(replace(EMPTY, participants=None), 10)
+    unreadable = closed(sightings)
+    sightings.opened()
+    sightings.told(there("b"), 30)
+    after = closed(sightings)
+
+    assert unreadable.participants[-1] == Presence(at=at(10), after=at(0), count=None)
+    assert (unreadable.participants_at_end, unreadable.status_at_end) == (None, "progressing")
+    assert after.participants == (Presence(at=at(30), count=1, present=("b",)),)
+
+
 def test_where_nothing_was_ever_known_there_is_nothing() -> None:
     sightings = one((0, Unseen.UNKNOWN), (5, Unseen.ABSENT))
 
@@ -216,7 +230,7 @@ def test_who_was_there_can_be_told_at_any_time(steps: Sequence[Known | str]) -> 
 
     for instant, told in truth:
         assert who(facts, max(instant, at(since))) == (
-            set(told.participants) if isinstance(told, Snapshot) else None
+            set(told.participants or ()) if isinstance(told, Snapshot) else None
         )
     assert PlatformFacts.model_validate_json(facts.model_dump_json()) == facts
 

@@ -50,7 +50,7 @@ def test_an_instant_comes_in_two_forms_and_never_in_four(written: object, instan
 
 def test_what_is_missing_is_empty() -> None:
     assert conference() == Snapshot(WatchId(WatchKind.CONFERENCE, BOARD))
-    assert not conference().occupied
+    assert conference().occupied is False
     assert not conference().over
 
 
@@ -80,16 +80,33 @@ def test_a_conference_is_over_by_its_status_or_by_its_deletion(values: dict[str,
         ("terminating", False, True),
         ("canceling", False, True),
         ("hangup", False, True),
+        ("talking", None, False),
+        ("", None, False),
+        (3, None, False),
     ],
 )
-def test_a_call_is_heard_while_it_is_progressing(status: str, occupied: bool, over: bool) -> None:
+def test_a_call_is_heard_while_it_is_progressing(status: object, occupied: bool | None, over: bool) -> None:
     assert (call(status=status).occupied, call(status=status).over) == (occupied, over)
 
 
 def test_a_conference_is_occupied_by_who_is_in_it_and_not_by_its_status() -> None:
     assert not conference(status="progressing").occupied
     assert conference(status="progressing", conferencecall_ids=["a", "b", "a"]).participants == ("a", "b")
-    assert not conference(conferencecall_ids="none").occupied
+    assert conference(conferencecall_ids=[]).occupied is False
+    assert conference(conferencecall_ids=None).occupied is False
+
+
+@pytest.mark.parametrize("ids", ["none", "", {}, {"a": {}}, [{"id": "x"}], [None], [""], 0, 2])
+def test_who_is_there_in_a_form_that_we_do_not_know_is_not_nobody(ids: object) -> None:
+    unreadable = conference(status="progressing", conferencecall_ids=ids)
+
+    assert unreadable.participants is None
+    assert unreadable.occupied is None
+    assert not unreadable.over
+
+
+def test_of_those_who_are_there_some_can_be_read() -> None:
+    assert conference(conferencecall_ids=["a", {"id": "x"}, "b"]).participants == ("a", "b")
 
 
 @pytest.mark.parametrize(
