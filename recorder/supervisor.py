@@ -100,7 +100,7 @@ class Supervisor:
                         await anyio.sleep(delay)
         finally:
             running.ended.set()
-            if self._ending.pop(running, None):
+            if self._ending.pop(running, None) is not None:
                 self._ended.add(running.journal.tally)
 
 
