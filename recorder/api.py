@@ -20,7 +20,7 @@ from recorder.connection import Setback
 from recorder.core.snapshot import Snapshot, read_snapshot
 from recorder.credential import Credential
 from recorder.platform import Unanswered, Withheld, nothing
-from recorder.rate import Rate
+from recorder.rate import Precedence, Rate
 from recorder.refusal import Answer, refusal
 from recorder.tls import tls_context
 from storage.names import WatchId, WatchKind
@@ -121,8 +121,7 @@ class RestPlatform:
         if wait > 0:
             message = f"the platform asked to be left alone for {wait:.0f} s more"
             raise Unanswered(Setback.THROTTLED, message, retry_after=wait)
-        # A page or two a second decide what all streams do: they do not wait behind thousands of those.
-        await self._rate.take(urgent=True)
+        await self._rate.take(Precedence.QUESTION)
         try:
             with anyio.fail_after(ANSWER_WITHIN):
                 async with self._client.stream("GET", path, params=query) as response:

@@ -21,7 +21,7 @@ from recorder.core.recording import Recording
 from recorder.handover import Handover
 from recorder.journal import Journal
 from recorder.offload import Disk, Offload
-from recorder.rate import Rate
+from recorder.rate import Precedence, Rate
 from recorder.state import NOT_LIVE_WITHIN
 from recorder.watchlist import Watch
 from recorder.writer import SegmentWriter
@@ -182,7 +182,7 @@ class Conference:
     def _refused(self, refused: ConnectionRefused) -> tuple[Setback, float]:
         self._attendance.failed(refused)
         self._live = self._live and refused.setback is not Setback.NOT_LIVE
-        self._journal.refused(refused, missed=self._live)
+        self._journal.refused(refused, missed=self._missing)
         return refused.setback, refused.retry_after or 0.0
 
     async def _record(self, connection: Connection, heard: "_Heard") -> str:
@@ -225,7 +225,8 @@ class Conference:
         Those whose audio is being missed go before them, and those where nobody is do not go at all.
         """
         urgent = self._missing
-        turn = self._rate.ask(urgent=urgent, ring=self._attendance.ring)
+        precedence = Precedence.MISSED if urgent else Precedence.OTHERS
+        turn = self._rate.ask(precedence, ring=self._attendance.ring)
         try:
             while not turn.granted:
                 await self._attendance.change(self._due_in())

@@ -16,7 +16,7 @@ from recorder.announcement import read_event
 from recorder.config import VoipbinSettings
 from recorder.connection import ConnectionLost
 from recorder.credential import Credential
-from recorder.rate import Rate
+from recorder.rate import Precedence, Rate
 from recorder.tls import tls_context
 from storage.names import WatchId
 
@@ -69,7 +69,7 @@ class EventSockets:
 
     async def open(self) -> EventSocket:
         """Open one; see `Announcer.open`."""
-        await self._rate.take(urgent=False)
+        await self._rate.take(Precedence.OTHERS)
         try:
             connection = await handshake.Connect(
                 self._url,

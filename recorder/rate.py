@@ -1,4 +1,4 @@
-"""One rate for all: spaces out what many tasks would otherwise do at the same moment, the urgent first.
+"""One rate for all: spaces out what many tasks would otherwise do at the same moment, by precedence.
 
 Without a burst: the platform counts all of a customer's requests, and some are not ours.
 """
@@ -7,8 +7,19 @@ import asyncio
 import heapq
 import itertools
 from collections.abc import Callable
+from enum import IntEnum
 
 import anyio
+
+
+class Precedence(IntEnum):
+    """Whose turn comes first, however many of the others wait."""
+
+    QUESTION = 0
+    """To the API, which decides what all streams do. Who asks keeps to a share of the rate."""
+    MISSED = 1
+    """Audio is being missed."""
+    OTHERS = 2
 
 
 class Turn:
@@ -35,11 +46,11 @@ class Turn:
 
 
 class Rate:
-    """Grants turns `1 / per_second` seconds apart: the urgent before the others, else in their order."""
+    """Grants turns `1 / per_second` seconds apart: by precedence, else in their order."""
 
     def __init__(self, per_second: float) -> None:
         self._interval = 1 / per_second
-        self._queue: list[tuple[bool, int, Turn]] = []
+        self._queue: list[tuple[Precedence, int, Turn]] = []
         self._order = itertools.count()
         self._free_at = 0.0  # by the clock of the loop
         self._timer: asyncio.TimerHandle | None = None
@@ -48,17 +59,17 @@ class Rate:
         """Grant so many turns a second from the next on."""
         self._interval = 1 / per_second
 
-    def ask(self, *, urgent: bool, ring: Callable[[], None] | None = None) -> Turn:
+    def ask(self, precedence: Precedence, *, ring: Callable[[], None] | None = None) -> Turn:
         """Stand in the queue. Who does not want the turn any more grants it to itself."""
         turn = Turn(ring)
-        heapq.heappush(self._queue, (not urgent, next(self._order), turn))
+        heapq.heappush(self._queue, (precedence, next(self._order), turn))
         if self._timer is None:
             self._go_on()
         return turn
 
-    async def take(self, *, urgent: bool) -> None:
+    async def take(self, precedence: Precedence) -> None:
         """Wait for a turn. To be cancelled in this gives the place up."""
-        turn = self.ask(urgent=urgent)
+        turn = self.ask(precedence)
         try:
             await turn.wait()
         finally:

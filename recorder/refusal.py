@@ -46,9 +46,9 @@ def refusal(answer: Answer, credential: Credential, now: datetime) -> Connection
     envelope, redaction = _envelope(answer.body), Redaction(credential.secret)
     words = [
         f"HTTP {answer.status}",
-        *(str(envelope[key]) for key in ("reason", "message") if envelope.get(key)),
+        *(_printable(str(envelope[key])) for key in ("reason", "message") if envelope.get(key)),
     ]
-    request = redaction.text(str(envelope.get("request_id") or answer.request_id or ""))
+    request = redaction.text(_printable(str(envelope.get("request_id") or answer.request_id or "")))
     if request:
         words.append(f"request {request}")
     reason = str(envelope.get("reason") or "")
@@ -78,7 +78,12 @@ def _details(envelope: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     first = details[0] if isinstance(details, list) and details else None
     for key, value in first.items() if isinstance(first, dict) else ():
         if isinstance(value, str):
-            yield str(key), "".join(filter(str.isprintable, value))
+            yield str(key), _printable(value)
+
+
+def _printable(text: str) -> str:
+    """Without what a terminal obeys, a log line ends with, or no encoding has."""
+    return "".join(filter(str.isprintable, text))
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -4,6 +4,7 @@ SIGTERM and SIGINT end it. A change of its file loads the watch list again; so d
 has adopted what can be of a changed configuration. Knows the roster, and no part that records.
 """
 
+import itertools
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -30,6 +31,9 @@ STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 _WATCHER_ROUND: Final = 250
 """Milliseconds after which the watcher of the watch list looks whether it has been cancelled."""
+_LOOK_EVERY: Final = 8
+"""Rounds after which the file is looked at though no change was told: behind a link, and in a folder that has
+taken the place of another, none is."""
 
 SETTLE: Final = 0.25
 """Seconds without a change after which a file that is written in place counts as whole."""
@@ -122,7 +126,8 @@ class Steering:
         path = self._settings.watchlist
         # The folder is watched, not the file: an atomic replacement gives the name to another file.
         try:
-            caught_up = False
+            seen: _Look | None = _Look(0, 0, 0)  # no file looks so
+            rounds = itertools.count()
             async for changes in watchfiles.awatch(
                 path.parent,
                 watch_filter=lambda _, changed: Path(changed).name == path.name,
@@ -131,18 +136,18 @@ class Steering:
                 yield_on_timeout=True,
             ):
                 # The first round may bring no change: one that came before the watcher would be missed.
-                if changes or not caught_up:
-                    await self._settled()
+                looks = next(rounds) % _LOOK_EVERY == 0
+                if changes or (looks and await self._disk(_look_at, path) != seen):
+                    seen = await self._settled()
                     await self._reload(roster, if_changed=not changes)
-                    caught_up = True
         except (OSError, RuntimeError) as error:
             # No watcher to be had (inotify's limit), or the folder is gone: recording must not end over it.
             _log.exception(
                 "the watch list is not followed any more; SIGHUP still reads it", **{logs.ERROR: str(error)}
             )
 
-    async def _settled(self) -> None:
-        """Return when the file is whole: nobody has written to it for a while, or it was replaced at once.
+    async def _settled(self) -> "_Look | None":
+        """Return its look when the file is whole: it was not written to for a while, or was replaced at once.
 
         What a list that is half written does not name yet would be stopped.
         """
@@ -155,7 +160,7 @@ class Steering:
             is_empty = now is not None and now.size == 0
             was_replaced = now is not None and before is not None and now.inode != before.inode
             if (quiet and not is_empty) or quiet >= EMPTY_LOOKS or (was_replaced and not is_empty):
-                return
+                return now
             before = now
 
     async def _adopt_changes(self) -> bool:

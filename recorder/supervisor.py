@@ -45,7 +45,7 @@ class Supervisor:
         self._chance = chance
         self._record = record
         self._open_journal = open_journal
-        self._ending: set[_Running] = set()
+        self._ending: dict[_Running, WatchId] = {}
         self._ended = Tally()
         self.watches = WatchList()
         self._running: dict[WatchId, _Running] = {}
@@ -60,13 +60,14 @@ class Supervisor:
         for some in _slices(diff.removed):
             for watch in some:
                 running = self._running.pop(watch.watch_id)
-                self._ending.add(running)
+                self._ending[running] = watch.watch_id
                 running.scope.cancel()
             await anyio.lowlevel.checkpoint()
+        ending = {watch_id: running.ended for running, watch_id in self._ending.items()}
         for some in _slices(diff.added):
             for watch in some:
                 running = self._running[watch.watch_id] = _Running(self._open_journal(watch))
-                self._tasks.start_soon(self._keep, watch, running)
+                self._tasks.start_soon(self._keep, watch, running, ending.get(watch.watch_id))
             await anyio.lowlevel.checkpoint()
         return diff
 
@@ -83,9 +84,12 @@ class Supervisor:
             total.add(running.journal.tally)
         return total
 
-    async def _keep(self, watch: Watch, running: "_Running") -> None:
+    async def _keep(self, watch: Watch, running: "_Running", before: anyio.Event | None) -> None:
         backoff = Backoff()
         try:
+            if before:  # what it has not sealed yet is what comes before ours: who begins is told of it
+                with anyio.CancelScope(shield=True):
+                    await before.wait()
             with running.scope:
                 while True:
                     try:
@@ -95,8 +99,8 @@ class Supervisor:
                         running.journal.failed(error, delay)
                         await anyio.sleep(delay)
         finally:
-            if running in self._ending:
-                self._ending.remove(running)
+            running.ended.set()
+            if self._ending.pop(running, None) is not None:
                 self._ended.add(running.journal.tally)
 
 
@@ -107,7 +111,8 @@ def _slices(watches: tuple[Watch, ...]) -> Iterator[tuple[Watch, ...]]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Running:
-    """A watch that is being recorded, by the scope that ends it."""
+    """A watch that is being recorded, by the scope that ends it; `ended` is set when it has finished."""
 
     journal: Journal
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    ended: anyio.Event = field(default_factory=anyio.Event)

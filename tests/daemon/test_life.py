@@ -15,7 +15,8 @@ from recorder.simulator import TOKEN, Platform, Programme, Refuse, Tape, simulat
 from recorder.simulator.seaweedfs import SeaweedFS
 from recorder.simulator.verdict import Fetched, judge
 from storage.names import WatchId, WatchKind
-from tests.daemon.process import BIN, Site, fetch, running
+from tests.daemon.process import BIN, Site, fetch, running, verify
+from tests.daemon.recorded import manifests_of
 from tests.starving import Starving
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
@@ -117,6 +118,53 @@ async def test_an_edit_of_the_watch_list_starts_and_stops_and_leaves_the_rest_al
         output = tmp_path / f"{programme.watch.id}.wav"
         fetched = Fetched.read(output, await fetch(site, programme.watch, output))
         assert judge(programme, platform.record(programme.watch), fetched).differing == 0
+
+
+async def test_an_edit_of_what_is_being_recorded_costs_what_it_takes_and_the_chain_holds(
+    tmp_path: Path,
+) -> None:
+    platform, starving = Platform(Programme(conference(1), Tape.speech("standup"))), Starving()
+    entry = f'[[conference]]\nid = "{conference(1).id}"\nencapsulation = "sln"\n'
+    async with simulate(platform) as server:
+        site = site_at(tmp_path, server.url, segment="24h")
+        site.write([(conference(1), SLN)])
+        async with running(site) as daemon, starving.watched(daemon.process.pid):
+            await daemon.said_of("audio began", 1)
+            for number, name in enumerate(("standup", "Monday's standup"), start=2):
+                await anyio.sleep(3)
+                (tmp_path / "watchlist.toml").write_text(f'{entry}name = "{name}"\n')
+                await daemon.said_of("audio began", number)
+            await anyio.sleep(1)
+            await daemon.stop()
+
+    segments = manifests_of(tmp_path / "bucket", conference(1))
+    assert [each.watch.name for each in segments] == [None, "standup", "Monday's standup"]
+    for each in segments[1:]:
+        assert each.opened_after is not None
+        assert each.opened_after.seconds < 2 + starving.seconds, starving
+    await verify(site, conference(1))
+
+
+async def test_a_watch_list_behind_links_is_followed(tmp_path: Path) -> None:
+    """As orchestrators mount one: the link of the folder is swapped, and nothing happens beside the file."""
+    platform = Platform(*(Programme(conference(number), Tape.speech("standup")) for number in (1, 2, 3)))
+    async with simulate(platform) as server:
+        site = site_at(tmp_path, server.url)
+        for number in (1, 2, 3):
+            site.write([(conference(number), SLN)])
+            (tmp_path / str(number)).mkdir()
+            (tmp_path / "watchlist.toml").rename(tmp_path / str(number) / "watchlist.toml")
+        (tmp_path / "data").symlink_to("1")
+        (tmp_path / "watchlist.toml").symlink_to("data/watchlist.toml")
+        async with running(site) as daemon:
+            await daemon.said_of("audio began", 1)
+            for number in (2, 3):  # the first may be seen as what came before there was a watcher
+                (tmp_path / "aside").symlink_to(str(number))
+                (tmp_path / "aside").rename(tmp_path / "data")
+                await daemon.said_of("audio began", number)
+            await daemon.stop()
+
+    assert [len(platform.record(conference(number)).connections) for number in (1, 2, 3)] == [1, 1, 1]
 
 
 async def test_an_edit_of_the_watch_list_while_the_daemon_starts_is_not_missed(tmp_path: Path) -> None:

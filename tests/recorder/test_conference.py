@@ -22,7 +22,7 @@ from recorder.core.segmenter import Identity
 from recorder.core.snapshot import Known
 from recorder.journal import Journal
 from recorder.offload import Arguments, Result
-from recorder.rate import Rate
+from recorder.rate import Precedence, Rate
 from recorder.segment import OpenSegment
 from recorder.spool import Spool
 from recorder.watchlist import Watch
@@ -184,7 +184,7 @@ async def test_a_stream_that_is_missed_does_not_wait_behind_those_that_are_only_
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(missed)
         await anyio.sleep(10)
-        crowd = [rate.ask(urgent=False) for _ in range(3000)]
+        crowd = [rate.ask(Precedence.OTHERS) for _ in range(3000)]
     assert not all(turn.granted for turn in crowd)
 
     first, second, third = platforms[0].attempts
@@ -199,7 +199,7 @@ async def test_a_conference_that_has_ended_is_not_missed(spool: Spool) -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: record(spool, steps, 100, rate=rate))
         await anyio.sleep(19.5)
-        crowd = [rate.ask(urgent=False) for _ in range(100)]
+        crowd = [rate.ask(Precedence.OTHERS) for _ in range(100)]
         await anyio.sleep(10.25)
         granted = sum(turn.granted for turn in crowd)
         assert granted == 10, "one turn of eleven was for the stream that broke off"

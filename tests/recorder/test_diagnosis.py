@@ -115,6 +115,16 @@ def test_what_a_server_repeats_of_a_credential_is_in_no_remedy() -> None:
     assert found.remedy.isprintable()
 
 
+def test_what_a_server_says_is_obeyed_by_no_terminal_and_fits_any_encoding() -> None:
+    words = "no\ud800 such\n\x1b[2Jroom"
+    body = json.dumps({"error": {"reason": words, "message": words, "request_id": words}}).encode()
+
+    found = refusal(Answer(403, None, None, body), token(TOKEN), NOW)
+
+    assert f"{found}{found.request_id}".isprintable()
+    assert "such[2Jroom" in str(found)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda some: st.lists(some, max_size=3) | st.dictionaries(st.text(max_size=8), some, max_size=3),

@@ -198,6 +198,15 @@ async def test_to_be_asked_to_wait_is_no_harm_unless_audio_is_missed(spool: Spoo
     assert seen[-1][1] is (State.DEGRADED if missed else State.WAITING)
 
 
+async def test_to_be_asked_to_wait_while_people_are_there_is_harm_though_none_was_heard(spool: Spool) -> None:
+    occupied = Snapshot(WATCH.watch_id, type="conference", status="progressing", participants=("a",))
+    throttled = refuse(Setback.THROTTLED, retry_after=20)
+
+    seen, _ = await course(spool, [throttled], 20, news=[(0, occupied)])
+
+    assert seen[-1][1] is State.DEGRADED
+
+
 async def test_a_disk_that_takes_nothing_is_no_recording(tmp_path: Path) -> None:
     spool = FullDisk(tmp_path)
 

@@ -94,6 +94,32 @@ async def test_a_watch_whose_settings_change_is_begun_anew() -> None:
         tasks.cancel_scope.cancel()
 
 
+async def test_who_begins_anew_waits_until_what_was_before_has_finished() -> None:
+    said: list[str] = []
+
+    async def record(each: Watch, _: Journal) -> None:
+        said.append(f"begins {each.encapsulation}")
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(1)
+            said.append(f"ends {each.encapsulation}")
+
+    async with anyio.create_task_group() as tasks:
+        supervisor = Supervisor(tasks, record, journal)
+        for encapsulation in (Encapsulation.RTP, Encapsulation.SLN, Encapsulation.AUDIOSOCKET):
+            await supervisor.apply(WatchList((watch(1, encapsulation),)))
+            await anyio.sleep(0.3)  # the next edit comes before the first has finished
+        await anyio.sleep(3)
+        tasks.cancel_scope.cancel()
+
+    assert said[:2] == ["begins rtp", "ends rtp"]
+    assert said[-2:] == ["begins audiosocket", "ends audiosocket"]
+    begun = [each.split()[1] for each in said if each.startswith("begins")]
+    assert [each.split()[1] for each in said if each.startswith("ends")] == begun, "never two at once"
+
+
 async def test_a_watch_that_fails_unexpectedly_is_begun_again_and_the_others_go_on() -> None:
     begun: Counter[Watch] = Counter()
 
