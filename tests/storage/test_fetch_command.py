@@ -147,6 +147,32 @@ def test_copies_nothing_that_is_not_what_was_recorded(bucket: Path, tmp_path: Pa
     assert len([path for path in copy.rglob("*") if path.is_file()]) == 2
 
 
+@pytest.mark.parametrize("others", [[], ["rec-b"]], ids=["alone", "another has it"])
+def test_a_copy_without_a_whole_segment_is_not_complete(
+    bucket: Path, tmp_path: Path, others: list[str]
+) -> None:
+    copy, store, conference = tmp_path / "copy", DirectoryStore(bucket), speech(30 * RATE)
+    copy.mkdir()
+    _, lost, third = record(store, conference, Ear("rec-a", segment=10 * RATE))
+    for recorder in others:
+        record(store, conference, Ear(recorder, segment=30 * RATE))
+    store.delete(lost.audio.key)
+    store.delete(lost.key)
+
+    copied = recordings("fetch", "1ed1", "--segments", copy, "--store", bucket.as_uri(), "--json")
+    later = recordings(
+        *("fetch", "1ed1", "--from", "2026-11-22T12:00:20", "--segments", copy),
+        *("--store", bucket.as_uri()),
+    )
+
+    message = "the segment that its recorder sealed before it is not in the store"
+    assert (copied.code, copied.err) == (1, f"{third.key}: {message}\n")
+    assert copied.json["problems"] == [{"key": third.key, "message": message}]
+    assert copied.json["complete"] is False
+    assert (copy / third.key).exists()
+    assert (later.code, later.err) == (0, ""), "what is missing lies before the range"
+
+
 def test_says_who_gave_which_seconds(bucket: Path, tmp_path: Path) -> None:
     conference = speech(60 * RATE)
     store = DirectoryStore(bucket)
