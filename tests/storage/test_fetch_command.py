@@ -4,17 +4,24 @@ import io
 import json
 import os
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
 import soundfile
 
 from storage.catalog import Catalog
+from storage.copying import copy_segments
 from storage.directory import DirectoryStore
 from storage.errors import StoreUnavailable
+from storage.manifest import SegmentManifest
+from storage.objects import AHEAD
 from storage.parts import folder_of, kept_for
 from storage.retrieval import FetchResult
 from tests.fakes import MemoryStore
@@ -171,6 +178,35 @@ def test_a_copy_without_a_whole_segment_is_not_complete(
     assert copied.json["complete"] is False
     assert (copy / third.key).exists()
     assert (later.code, later.err) == (0, ""), "what is missing lies before the range"
+
+
+class Meeting(MemoryStore):
+    """A store that gives no byte of an audio object before all its readers have opened one."""
+
+    def __init__(self, readers: int) -> None:
+        super().__init__()
+        self._opened = threading.Barrier(readers)
+
+    @contextmanager
+    def open(self, key: str, *, start: int = 0, length: int | None = None) -> Iterator[BinaryIO]:
+        with super().open(key, start=start, length=length) as stream:
+            if key.endswith(".wav"):
+                self._opened.wait(60)
+            yield stream
+
+
+def test_copies_segments_of_equal_bytes_at_the_same_time(tmp_path: Path) -> None:
+    store, silence = Meeting(AHEAD), np.zeros(RATE, np.int16)
+    for number in range(AHEAD):
+        store_segment(store, silence, manifest(silence, NOON + seconds(number), number=number))
+    segments = [entry for entry in Catalog(store).segments(BOARD) if isinstance(entry, SegmentManifest)]
+    assert len({segment.audio.sha256 for segment in segments}) == 1
+
+    result = copy_segments(store, segments, tmp_path)
+
+    assert (result.segments, result.complete) == (tuple(segments), True)
+    copied = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert copied == store.objects.keys()
 
 
 def test_says_who_gave_which_seconds(bucket: Path, tmp_path: Path) -> None:
