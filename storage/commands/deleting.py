@@ -76,8 +76,9 @@ def delete_audio(
         if not yes:
             _ask_twice(plan)
         problems = _erase(opened, plan, who or _user(), why)
-        if not problems and not Catalog(opened).has_audio(watch):
-            lookup.forget(opened, watch)
+    # Also where nothing is left to erase: the time before may have been broken off here.
+    if not (dry_run or problems or Catalog(opened).has_audio(watch)):
+        lookup.forget(opened, watch)
     if as_json:
         report.print_json(_json(plan, problems, done=not dry_run))
     elif not dry_run and plan.parts:
