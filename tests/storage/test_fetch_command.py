@@ -3,7 +3,9 @@
 import io
 import json
 import os
+import re
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -104,6 +106,36 @@ def test_where_to_and_as_what_must_be_said(bucket: Path, arguments: list[str], s
     assert refused.code == 2
     assert said in refused.err
     assert refused.out == ""
+
+
+FULL = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""A command whose files cannot be longer than that: what does not fit is an error of write(2)."""
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "opus", "raw"])
+def test_a_file_of_which_the_end_could_not_be_written_is_none(
+    bucket: Path, tmp_path: Path, suffix: str
+) -> None:
+    record(DirectoryStore(bucket), speech(60 * RATE), Ear("rec-a", segment=2 * RATE))
+    whole, output = tmp_path / f"whole.{suffix}", tmp_path / f"board.{suffix}"
+    assert recordings("fetch", "1ed1", "-o", whole, "--store", bucket.as_uri()).code == 0
+    size = whole.stat().st_size
+
+    for short in (1, 40, 400, 1500, 4000):
+        limited: list[str | Path] = [sys.executable, "-c", FULL, str(size - short), COMMAND]
+        done = subprocess.run(
+            [*limited, "fetch", "1ed1", "-o", output, "--store", bucket.as_uri()],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert (done.returncode, output.exists()) == (1, False), f"{short} bytes short of {size}"
+        assert re.fullmatch(rf"recordings: .*File too large: '.*board\.{suffix}.*'\n", done.stderr)
 
 
 def test_strict_takes_no_silence_of_ours_for_granted(bucket: Path, board: Samples, tmp_path: Path) -> None:
