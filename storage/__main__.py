@@ -47,7 +47,7 @@ def main() -> None:
         report.console(stderr=True).print("recordings: a time lies outside of the years 1 to 9999")
         sys.exit(options.FAILED)
     except (StoreError, NothingRecorded, OSError) as error:
-        report.console(stderr=True).print(f"recordings: {error}")
+        report.console(stderr=True).print(f"recordings: {report.printable(str(error))}")
         sys.exit(options.FAILED)
 
 

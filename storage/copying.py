@@ -80,7 +80,8 @@ def _copy(
     key = audio.key
     try:
         if not _is_there(target, key, audio.sha256):
-            part = download(store, audio, parts)
+            part = parts / name.stem  # its own: another segment may have the same bytes
+            download(store, audio, part)
             content_type = segment.audio_format.content_type
             target.put(key, part, sha256=audio.sha256, content_type=content_type)
             part.unlink()

@@ -1,12 +1,11 @@
 """How much of a conference was recorded: from its first audio to its last, all in all and by day. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from storage.layout import NOTHING_TO_HEAR, Cut, Layout, Pause, to_samples
-from storage.names import SegmentName
 
 
 @dataclass(slots=True)
@@ -18,19 +17,14 @@ class Coverage:
         last: UTC just after the last.
         heard: samples of the conference.
         silence: those that are silence of ours, by reason.
-        names: the segments that have audio there which is given.
+        segments: how many segments have audio there which is given.
     """
 
     first: datetime | None = None
     last: datetime | None = None
     heard: int = 0
     silence: Counter[str] = field(default_factory=Counter)
-    names: set[SegmentName] = field(default_factory=set, repr=False)
-
-    @property
-    def segments(self) -> int:
-        """How many segments have audio there."""
-        return len(self.names)
+    segments: int = 0
 
     @property
     def doubtful(self) -> int:
@@ -44,13 +38,12 @@ class Coverage:
         return 100 * self.heard / total if total else None
 
     def add(self, piece: Cut | Pause) -> None:
-        """Count a piece of a layout."""
+        """Count the samples of a piece of a layout."""
         if isinstance(piece, Pause):
             self.silence[piece.reason] += piece.samples
             return
         self.first = min(self.first or piece.started_at, piece.started_at)
         self.last = max(self.last or piece.ended_at, piece.ended_at)
-        self.names.add(piece.segment.name)
         self.heard += piece.samples
         for entry in piece.segment.ledger:
             silent = min(entry.end, piece.stop) - max(entry.start, piece.start)
@@ -61,22 +54,28 @@ class Coverage:
 
 def cover(layout: Layout) -> Coverage:
     """What there is from the first to the last audio of a layout."""
-    coverage = Coverage()
-    for piece in _with_audio_at_both_ends(layout):
-        coverage.add(piece)
-    return coverage
+    return _sum(_with_audio_at_both_ends(layout))
 
 
 def cover_by_day(layout: Layout) -> Mapping[date, Coverage]:
     """The same of each UTC day from the first to the last audio, in order: also of days without any."""
-    days: dict[date, Coverage] = {}
+    parts: dict[date, list[Cut | Pause]] = {}
     for piece in _with_audio_at_both_ends(layout):
         for day, part in _by_day(piece):
-            days.setdefault(day, Coverage()).add(part)
-    return days
+            parts.setdefault(day, []).append(part)
+    return {day: _sum(pieces) for day, pieces in parts.items()}
 
 
-def _with_audio_at_both_ends(layout: Layout) -> Iterable[Cut | Pause]:
+def _sum(pieces: Sequence[Cut | Pause]) -> Coverage:
+    # The names are not kept: a list of all watches has as many coverages.
+    segments = {piece.segment.name for piece in pieces if isinstance(piece, Cut)}
+    coverage = Coverage(segments=len(segments))
+    for piece in pieces:
+        coverage.add(piece)
+    return coverage
+
+
+def _with_audio_at_both_ends(layout: Layout) -> Sequence[Cut | Pause]:
     at = [index for index, piece in enumerate(layout.pieces) if isinstance(piece, Cut)]
     return layout.pieces[at[0] : at[-1] + 1] if at else ()
 

@@ -12,9 +12,9 @@ from storage.errors import ObjectNotFound
 from storage.findings import Erased, Fault, FaultKind
 from storage.inspection import Flaw, inspect
 from storage.layout import SAMPLE_RATE
-from storage.manifest import ManifestError, SegmentManifest, parse_manifest
+from storage.manifest import SegmentManifest, parse_manifest
 from storage.names import SegmentName
-from storage.shelves import Shelf
+from storage.shelves import MAX_SEGMENT, Shelf
 from storage.store import ObjectStore
 from storage.tombstone import mistakes
 
@@ -106,13 +106,14 @@ def read_manifest(store: ObjectStore, name: SegmentName, key: str) -> tuple[Segm
         with store.open(key, length=MAX_MANIFEST) as stream:
             data = stream.read()
         manifest = parse_manifest(data)
+        its_name = manifest.name
     except ObjectNotFound:
         raise NotRead(Fault(FaultKind.MANIFEST_MISSING, key, "the manifest is not there")) from None
-    except ManifestError as error:
+    except ValueError as error:  # a `ManifestError`, or what names no segment
         message = f"the manifest cannot be read: {error}"
         raise NotRead(Fault(FaultKind.MANIFEST_DAMAGED, key, message)) from None
-    if manifest.name != name:
-        whose = f"it is that of {manifest.watch.watch_id}, segment {manifest.name.stem}"
+    if its_name != name:
+        whose = f"it is that of {its_name.watch}, segment {its_name.stem}"
         raise NotRead(Fault(FaultKind.OF_ANOTHER, key, whose))
     try:
         name.format_of(manifest.audio.key)
@@ -120,6 +121,9 @@ def read_manifest(store: ObjectStore, name: SegmentName, key: str) -> tuple[Segm
         raise NotRead(Fault(FaultKind.OF_ANOTHER, key, f"its audio is that of another: {error}")) from None
     if manifest.sample_rate != SAMPLE_RATE:
         message = f"its audio has {manifest.sample_rate} samples a second and not {SAMPLE_RATE}"
+        raise NotRead(Fault(FaultKind.MANIFEST_DAMAGED, key, message))
+    if manifest.samples > MAX_SEGMENT.total_seconds() * SAMPLE_RATE:
+        message = f"it claims {manifest.samples} samples, which is more than a day"
         raise NotRead(Fault(FaultKind.MANIFEST_DAMAGED, key, message))
     return manifest, hashlib.sha256(data).hexdigest()
 

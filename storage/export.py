@@ -111,6 +111,7 @@ def export(
             packing.segment(entry)
         else:
             packing.damaged(entry)
+    packing.problems += found.layout.orphans
     at = found.layout.ended_at
     certificate = format_certificate(
         store.url, found.watch, found.layout, packing.certified, packing.problems

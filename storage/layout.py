@@ -130,7 +130,8 @@ class Others(Protocol):
 class Layout:
     """What lies between two instants, in order and without a hole.
 
-    `others` is None where there is one recorder.
+    `others` is None where there is one recorder. `orphans` are segments in it of which the one before is lost
+    whole, manifest and all; what another recorder has of that time is there all the same.
     """
 
     started_at: datetime
@@ -139,6 +140,7 @@ class Layout:
     overlaps: tuple[Overlap, ...]
     problems: tuple[Problem, ...]
     others: Others | None = None
+    orphans: tuple[Problem, ...] = ()
 
     @property
     def samples(self) -> int:

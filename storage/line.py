@@ -9,6 +9,7 @@ or before it, so that a cut at T ends where the next cut, from T on, begins.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -44,8 +45,8 @@ def lay_out(
     manifests in it, and `orphans` the segments whose predecessor is known to be missing. None is returned
     where there is neither a segment nor a range.
     """
-    apart = {*orphans, *_after_damaged(segments, problems)}
-    runs = sorted(_runs(segments, apart), key=lambda run: run.started_at)
+    after_damaged = set(_after_damaged(segments, problems))
+    runs = sorted(_runs(segments, {*orphans, *after_damaged}), key=lambda run: run.started_at)
     if start is None:
         start = min((run.started_at for run in runs), default=end)
     if end is None:
@@ -55,7 +56,18 @@ def lay_out(
     line = _Line(start, end, problems, orphans)
     for run in runs:
         line.add(run)
-    return line.finish()
+    lost = _lost_before(segments, {*orphans} - after_damaged, start, end)
+    return replace(line.finish(), orphans=tuple(lost))
+
+
+def _lost_before(
+    segments: Iterable[SegmentManifest], orphans: Collection[SegmentName], start: datetime, end: datetime
+) -> Iterator[Problem]:
+    """The orphans that begin in the range: what is lost before them is at least in part of it."""
+    for segment in segments:
+        if segment.name in orphans and start < segment.name.started_at < end:
+            message = "the segment that its recorder sealed before it is not in the store"
+            yield Problem(segment.name, segment.key, message)
 
 
 class _Run:

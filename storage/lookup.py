@@ -17,7 +17,7 @@ from itertools import chain, islice
 from storage.ahead import ahead
 from storage.catalog import Catalog, read_manifest
 from storage.errors import ObjectNotFound
-from storage.manifest import ManifestError, SegmentManifest, parse_manifest
+from storage.manifest import SegmentManifest, parse_manifest
 from storage.names import MANIFEST_SUFFIX, SegmentName, WatchId, WatchKind
 from storage.register import REGISTER, Entry, fold, parse_entry, prefix
 from storage.shelves import shelve
@@ -227,9 +227,10 @@ def _read(store: ObjectStore, name: SegmentName) -> SegmentManifest | None:
     """The manifest of a segment; None where it is not there or cannot be read."""
     try:
         manifest = parse_manifest(read_manifest(store, name.manifest_key))
-    except (ObjectNotFound, ManifestError):
+        is_its_own = manifest.name == name
+    except (ObjectNotFound, ValueError):  # a `ManifestError`, or what names no segment
         return None
-    return manifest if manifest.name == name else None
+    return manifest if is_its_own else None
 
 
 def _similar(wanted: str, names: set[str]) -> tuple[str, ...]:

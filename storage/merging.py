@@ -107,6 +107,7 @@ class Merge:
             tuple(sorted([*overlaps, *self._overlaps(samples)], key=lambda each: each.started_at)),
             tuple(problem for line in lines for problem in line.problems),
             self,
+            tuple(each for line in lines for each in line.orphans if start < each.name.started_at < end),
         )
 
     def instead(self, at: int, samples: int, unusable: Mapping[SegmentName, str]) -> list[Cut | Pause]:

@@ -124,17 +124,18 @@ class Objects:
             with _closed_on_failure(file):
                 _copy(self._store, audio, file)
             return file
-        return download(self._store, audio, self._folder).open("rb")
+        kept = self._folder / audio.sha256
+        download(self._store, audio, kept)
+        return kept.open("rb")
 
 
-def download(store: ObjectStore, audio: Audio, folder: Path) -> Path:
-    """An audio object as a file of a folder, found to be what was recorded: named by its SHA-256.
+def download(store: ObjectStore, audio: Audio, kept: Path) -> None:
+    """Make an audio object a file here, found to be what was recorded, unless it is one already.
 
     Raises:
         Unusable: it is not, or it is not there. Then there is no file.
         StoreError: the store cannot be read.
     """
-    kept = folder / audio.sha256
     if not _is_whole(kept, audio):
         aside = durable.temporary(kept)
         try:
@@ -143,7 +144,6 @@ def download(store: ObjectStore, audio: Audio, folder: Path) -> Path:
             aside.replace(kept)
         finally:
             aside.unlink(missing_ok=True)
-    return kept
 
 
 def _copy(store: ObjectStore, audio: Audio, file: BinaryIO) -> None:

@@ -3,12 +3,13 @@
 Mono, 16 bit. Knows no store, no time and no manifest; how many samples there will be is known beforehand.
 """
 
+import io
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
@@ -71,18 +72,21 @@ def create(path: Path, output_format: OutputFormat, samples: int, sample_rate: i
     Raises:
         OSError: it cannot be created or written.
     """
-    if output_format is OutputFormat.RAW:
-        with path.open("xb") as file:
+    with io.BufferedWriter(_Named(str(path), "xb")) as file:
+        if output_format is OutputFormat.RAW:
             yield _Bare(file)
-        return
-    is_long = samples * _WIDTH > _WAV_LIMIT
-    form, subtype = _ENCODINGS.get(output_format, ("RF64" if is_long else "WAV", "PCM_16"))
-    # By name: errors of a file object of Python's would be printed from within libsndfile, and not raised.
-    try:
-        with soundfile.SoundFile(path, "x", sample_rate, 1, subtype, format=form) as sound:
-            yield _Encoded(sound)
-    except soundfile.LibsndfileError as error:
-        raise OSError(f"{path}: {error.error_string}") from error
+            return
+        is_long = samples * _WIDTH > _WAV_LIMIT
+        form, subtype = _ENCODINGS.get(output_format, ("RF64" if is_long else "WAV", "PCM_16"))
+        # Not by name: what libsndfile cannot write as it closes a file, it does not tell.
+        checked = _Checked(file)
+        try:
+            with soundfile.SoundFile(checked, "w", sample_rate, 1, subtype, format=form) as sound:
+                yield _Encoded(sound, checked)
+        except soundfile.LibsndfileError as error:
+            checked.check()
+            raise OSError(f"{path}: {error.error_string}") from error
+        checked.check()
 
 
 @contextmanager
@@ -136,44 +140,87 @@ class _Bare:
 class _Encoded:
     """Writes samples through libsndfile, a few at a time."""
 
-    def __init__(self, sound: soundfile.SoundFile, pipe: "_Pipe | None" = None) -> None:
+    def __init__(self, sound: soundfile.SoundFile, file: "_Checked") -> None:
         self._sound = sound
-        self._pipe = pipe
+        self._file = file
 
     def write(self, samples: Samples) -> None:
         for at in range(0, len(samples), _BLOCK):
             self._sound.write(np.ascontiguousarray(samples[at : at + _BLOCK]))
-            if self._pipe:
-                self._pipe.check()
+            self._file.check()
 
 
-class _Pipe:
-    """A file to libsndfile, of which nothing can be read or written twice.
+class _Named(io.FileIO):
+    """A file whose errors name it."""
 
-    What it would complete in the header at the end is dropped: all of it may be unknown, and how many samples
-    a FLAC has is put in at the beginning. What cannot be written is raised by `check`, for an exception would
-    only be printed from within libsndfile.
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            error.filename = self.name
+            raise
+
+
+class _Checked:
+    """A file to libsndfile. What cannot be written is raised by `check`, and nothing is written after it.
+
+    An exception would only be printed from within libsndfile.
     """
 
-    def __init__(self, file: BinaryIO, flac_samples: int | None) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._flac_samples = flac_samples
-        self._at = 0
-        self._written = 0
         self._error: OSError | None = None
 
     def write(self, data: bytes) -> int:
         """Take what comes next."""
-        block = bytes(data)
-        if self._at == self._written and self._error is None:
-            block = self._with_count(block)
+        if self._error is None:
             try:
-                self._file.write(block)
+                self._file.write(data)
             except OSError as error:
                 self._error = error
-            self._written += len(block)
-        self._at += len(block)
-        return len(block)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Where the next bytes go; writes those before."""
+        try:
+            self._file.seek(offset, whence)
+        except OSError as error:
+            self._error = self._error or error
+        return self.tell()
+
+    def tell(self) -> int:
+        """Where that is."""
+        return self._file.tell()
+
+    def read(self, _: int = -1) -> bytes:
+        """Nothing."""
+        return b""
+
+    def check(self) -> None:
+        """Raise what went wrong since."""
+        if self._error is not None:
+            raise self._error
+
+
+class _Pipe(_Checked):
+    """The same of which nothing can be written twice.
+
+    What libsndfile would complete in the header at the end is dropped: all of it may be unknown, and how many
+    samples a FLAC has is put in at the beginning.
+    """
+
+    def __init__(self, file: BinaryIO, flac_samples: int | None) -> None:
+        super().__init__(file)
+        self._flac_samples = flac_samples
+        self._at = 0
+        self._written = 0
+
+    def write(self, data: bytes) -> int:
+        """Take what comes next."""
+        if self._at == self._written:
+            self._written += super().write(self._with_count(data))
+        self._at += len(data)
+        return len(data)
 
     def _with_count(self, block: bytes) -> bytes:
         first = _FLAC_COUNT.start - self._written
@@ -191,12 +238,3 @@ class _Pipe:
     def tell(self) -> int:
         """Where that is."""
         return self._at
-
-    def read(self, _: int = -1) -> bytes:
-        """Nothing."""
-        return b""
-
-    def check(self) -> None:
-        """Raise what went wrong since."""
-        if self._error is not None:
-            raise self._error

@@ -1,7 +1,7 @@
 """The folder beside a file that is being fetched: what is there already, so that a fetch can go on later.
 
-It is `.NAME.parts`, beside NAME: audio objects that were found good, by their SHA-256, and the file itself as
-far as it is written. It is gone when the file is there, and stays when a fetch is cut off.
+It is `.NAME.parts`, beside NAME: audio objects that were found good, and the file itself as far as it is
+written. It is gone when the file is there, and stays when a fetch is cut off.
 """
 
 import fcntl

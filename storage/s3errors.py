@@ -35,6 +35,7 @@ _KEYS = "check the access key and the secret key that boto3 finds (environment, 
 _LATER = "the store is busy or in trouble"
 _DAMAGED = "the bytes that arrived are not those that were sent"
 _REGION = "set `region` to the region of the bucket"
+_DELETING = "allow these credentials to delete in this bucket, and see that no lock of it forbids that"
 _CLOCK = "the clock of this machine is wrong, or that of the store: check NTP"
 
 _CODES: dict[str, _Outcome] = {
@@ -159,6 +160,8 @@ def _answered(response: dict[str, Any], operation: str) -> _Outcome:
     if status == HTTPStatus.NOT_FOUND and operation in {"get", "head"} and code not in _CODES:
         return ObjectNotFound, "there is no such object"
     kind, hint = _CODES.get(code) or _STATUSES.get(status) or _by_hundred(status)
+    if code == "AccessDenied" and operation == "delete":
+        hint = _DELETING
     # An answer to HEAD has no body and so no code; botocore gives its status as one.
     said = f"{code} (HTTP {status})" if code and not code.isdigit() else f"HTTP {status}"
     return kind, f"{said}: {hint}"

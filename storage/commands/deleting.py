@@ -66,6 +66,9 @@ def delete_audio(
     options.check_range(start, end)
     if not why.strip():
         raise typer.BadParameter("--why is empty, and the tombstone is to say why")
+    who = who or _user()
+    _check_text("--why", why)
+    _check_text("--who", who)
     opened = options.open_store(options.place_of(store, endpoint_url, region, config).over(context.obj))
     watch = options.find_watch(opened, Catalog(opened), id_, kind)
     plan = plan_erasure(opened, watch, start, end)
@@ -75,9 +78,10 @@ def delete_audio(
     if plan.parts and not dry_run:
         if not yes:
             _ask_twice(plan)
-        problems = _erase(opened, plan, who or _user(), why)
-        if not problems and not Catalog(opened).has_audio(watch):
-            lookup.forget(opened, watch)
+        problems = _erase(opened, plan, who, why)
+    # Also where nothing is left to erase: the time before may have been broken off here.
+    if not (dry_run or problems or Catalog(opened).has_audio(watch)):
+        lookup.forget(opened, watch)
     if as_json:
         report.print_json(_json(plan, problems, done=not dry_run))
     elif not dry_run and plan.parts:
@@ -85,6 +89,16 @@ def delete_audio(
         gone = sum(part.samples for part in plan.parts if part.manifest.audio.key not in kept)
         report.console().print(f"{length(gone)} erased")
     options.end(problems)
+
+
+def _check_text(option: str, text: str) -> None:
+    """Refuse what no manifest can hold, before anything is erased."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter(
+            f"{option} is not UTF-8, and the tombstone is: write it in UTF-8 or in ASCII"
+        ) from None
 
 
 def _ask_twice(plan: ErasurePlan) -> None:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -204,10 +205,11 @@ def _copy(
     *,
     as_json: bool,
 ) -> None:
+    catalog = Catalog(store)
+    layout = catalog.survey(watch, *between).layout
+    entries = chain(catalog.segments(watch, *between), layout.orphans if layout else ())
     with _progress(folder.name, None) as (progress, task):
-        result = copy_segments(
-            store, Catalog(store).segments(watch, *between), folder, lambda _: progress.advance(task)
-        )
+        result = copy_segments(store, entries, folder, lambda _: progress.advance(task))
     if as_json:
         report.print_json(fetched.copied_json(watch, result, folder))
     else:

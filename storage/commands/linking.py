@@ -153,7 +153,7 @@ def write_playlist(
             f" to {instant(listed[-1].segment.ended_at)}"
         )
     _say_expiry(made[0])
-    options.end(layout.problems)
+    options.end([*layout.problems, *layout.orphans])
 
 
 def _say_expiry(link: links.Link) -> None:

@@ -72,6 +72,12 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._answer(200, content)
 
+    def do_DELETE(self) -> None:
+        if self._refused():
+            return
+        self.server.objects.pop(self.path, None)
+        self._answer(204)
+
     def do_HEAD(self) -> None:
         content = self.server.objects.get(self.path)
         if content is None:

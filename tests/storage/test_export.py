@@ -8,6 +8,7 @@ import sys
 import tarfile
 import tracemalloc
 import zipfile
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -20,10 +21,18 @@ from storage.directory import DirectoryStore
 from storage.erasure import erase, plan_erasure
 from storage.errors import StoreUnavailable
 from storage.export import ExportResult, export, find_range
-from storage.manifest import ClosedBy, GapReason, LedgerEntry, OpenedAfterReason, format_manifest
+from storage.manifest import (
+    ClosedBy,
+    GapReason,
+    LedgerEntry,
+    OpenedAfterReason,
+    SegmentManifest,
+    format_manifest,
+)
 from storage.names import AudioFormat
 from storage.store import ObjectStore
 from tests.fakes import MemoryStore
+from tests.storage.recorders import Ear, record
 from tests.storage.segments import BOARD, NOON, RATE, manifest, seconds, speech, store_segment
 from tests.storage.test_recordings_command import recordings
 
@@ -226,6 +235,60 @@ def test_missing_audio_is_said(memory: MemoryStore) -> None:
     assert KEYS[2].encode() not in files(archive)["SHA256SUMS"]
 
 
+LOST = "the segment that its recorder sealed before it is not in the store"
+
+WITH_ANOTHER_RECORDER = pytest.mark.parametrize(
+    "others", [(), (Ear("rec-b", segment=7 * RATE),)], ids=["alone", "another has it"]
+)
+
+
+def without_the_middle(store: ObjectStore, others: Sequence[Ear]) -> list[SegmentManifest]:
+    """Thirty seconds in three segments, of which the second is gone, manifest and all; others have it."""
+    conference = speech(30 * RATE)
+    segments = record(store, conference, Ear("rec-a", segment=10 * RATE))
+    for other in others:
+        record(store, conference, other)
+    for key in (segments[1].audio.key, segments[1].name.manifest_key):
+        store.delete(key)
+    return segments
+
+
+@WITH_ANOTHER_RECORDER
+def test_a_segment_that_is_missing_with_its_manifest_is_said(others: Sequence[Ear]) -> None:
+    store = MemoryStore()
+    third = without_the_middle(store, others)[2]
+
+    result, archive = exported(store)
+
+    assert [(problem.key, problem.message) for problem in result.problems] == [(third.key, LOST)]
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        packed = [member for member in tar.getmembers() if member.name.endswith("/CERTIFICATE.txt")]
+        certificate = tar.extractfile(packed[0])
+        assert certificate is not None
+        lines = certificate.read().decode().splitlines()
+    assert lines[lines.index("MISSING OR ALTERED") + 1] == f"{third.key}: {LOST}"
+    assert "Nothing of it is missing or altered." not in lines
+
+
+@WITH_ANOTHER_RECORDER
+def test_what_is_missing_before_or_after_a_range_is_not_of_it(others: Sequence[Ear]) -> None:
+    store = MemoryStore()
+    third = without_the_middle(store, others)[2]
+
+    assert exported(store, third.started_at)[0].problems == ()
+    assert exported(store, end=NOON + seconds(10))[0].problems == ()
+    (problem,) = exported(store, third.started_at - seconds(1))[0].problems
+    assert problem.key == third.key
+
+
+def test_a_segment_that_comes_after_a_damaged_manifest_is_not_said_to_miss_one() -> None:
+    store = MemoryStore()
+    middle = record(store, speech(30 * RATE), Ear("rec-a", segment=10 * RATE))[1]
+    store.objects[middle.key] = b"{"
+
+    assert [problem.key for problem in exported(store)[0].problems] == [middle.key]
+
+
 def test_a_damaged_manifest_is_packed_as_it_is_with_its_audio(memory: MemoryStore) -> None:
     memory.objects[KEYS[3]] = b"{"
 
@@ -296,6 +359,18 @@ def test_the_command_tells_what_is_missing(tmp_path: Path) -> None:
 
     assert done.code == 1
     assert [problem["key"] for problem in done.json["problems"]] == [KEYS[1]]
+    assert output.exists()
+
+
+@WITH_ANOTHER_RECORDER
+def test_the_command_tells_that_a_whole_segment_is_missing(tmp_path: Path, others: Sequence[Ear]) -> None:
+    bucket, output = tmp_path / "bucket", tmp_path / "board.tar"
+    bucket.mkdir()
+    third = without_the_middle(DirectoryStore(bucket), others)[2]
+
+    done = recordings("export", "1ed1", "-o", output, "--store", bucket.as_uri())
+
+    assert (done.code, done.err) == (1, f"{third.key}: {LOST}\n")
     assert output.exists()
 
 

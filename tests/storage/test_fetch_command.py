@@ -3,18 +3,27 @@
 import io
 import json
 import os
+import re
 import subprocess
+import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
 import soundfile
 
 from storage.catalog import Catalog
+from storage.copying import copy_segments
 from storage.directory import DirectoryStore
 from storage.errors import StoreUnavailable
+from storage.manifest import SegmentManifest
+from storage.objects import AHEAD
 from storage.parts import folder_of, kept_for
 from storage.retrieval import FetchResult
 from tests.fakes import MemoryStore
@@ -99,6 +108,36 @@ def test_where_to_and_as_what_must_be_said(bucket: Path, arguments: list[str], s
     assert refused.out == ""
 
 
+FULL = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""A command whose files cannot be longer than that: what does not fit is an error of write(2)."""
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "opus", "raw"])
+def test_a_file_of_which_the_end_could_not_be_written_is_none(
+    bucket: Path, tmp_path: Path, suffix: str
+) -> None:
+    record(DirectoryStore(bucket), speech(60 * RATE), Ear("rec-a", segment=2 * RATE))
+    whole, output = tmp_path / f"whole.{suffix}", tmp_path / f"board.{suffix}"
+    assert recordings("fetch", "1ed1", "-o", whole, "--store", bucket.as_uri()).code == 0
+    size = whole.stat().st_size
+
+    for short in (1, 40, 400, 1500, 4000):
+        limited: list[str | Path] = [sys.executable, "-c", FULL, str(size - short), COMMAND]
+        done = subprocess.run(
+            [*limited, "fetch", "1ed1", "-o", output, "--store", bucket.as_uri()],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert (done.returncode, output.exists()) == (1, False), f"{short} bytes short of {size}"
+        assert re.fullmatch(rf"recordings: .*File too large: '.*board\.{suffix}.*'\n", done.stderr)
+
+
 def test_strict_takes_no_silence_of_ours_for_granted(bucket: Path, board: Samples, tmp_path: Path) -> None:
     place = ("--store", bucket.as_uri(), "--strict")
 
@@ -145,6 +184,61 @@ def test_copies_nothing_that_is_not_what_was_recorded(bucket: Path, tmp_path: Pa
     assert damaged.name in copied.err
     assert "1 segments" in copied.out
     assert len([path for path in copy.rglob("*") if path.is_file()]) == 2
+
+
+@pytest.mark.parametrize("others", [[], ["rec-b"]], ids=["alone", "another has it"])
+def test_a_copy_without_a_whole_segment_is_not_complete(
+    bucket: Path, tmp_path: Path, others: list[str]
+) -> None:
+    copy, store, conference = tmp_path / "copy", DirectoryStore(bucket), speech(30 * RATE)
+    copy.mkdir()
+    _, lost, third = record(store, conference, Ear("rec-a", segment=10 * RATE))
+    for recorder in others:
+        record(store, conference, Ear(recorder, segment=30 * RATE))
+    store.delete(lost.audio.key)
+    store.delete(lost.key)
+
+    copied = recordings("fetch", "1ed1", "--segments", copy, "--store", bucket.as_uri(), "--json")
+    later = recordings(
+        *("fetch", "1ed1", "--from", "2026-11-22T12:00:20", "--segments", copy),
+        *("--store", bucket.as_uri()),
+    )
+
+    message = "the segment that its recorder sealed before it is not in the store"
+    assert (copied.code, copied.err) == (1, f"{third.key}: {message}\n")
+    assert copied.json["problems"] == [{"key": third.key, "message": message}]
+    assert copied.json["complete"] is False
+    assert (copy / third.key).exists()
+    assert (later.code, later.err) == (0, ""), "what is missing lies before the range"
+
+
+class Meeting(MemoryStore):
+    """A store that gives no byte of an audio object before all its readers have opened one."""
+
+    def __init__(self, readers: int) -> None:
+        super().__init__()
+        self._opened = threading.Barrier(readers)
+
+    @contextmanager
+    def open(self, key: str, *, start: int = 0, length: int | None = None) -> Iterator[BinaryIO]:
+        with super().open(key, start=start, length=length) as stream:
+            if key.endswith(".wav"):
+                self._opened.wait(60)
+            yield stream
+
+
+def test_copies_segments_of_equal_bytes_at_the_same_time(tmp_path: Path) -> None:
+    store, silence = Meeting(AHEAD), np.zeros(RATE, np.int16)
+    for number in range(AHEAD):
+        store_segment(store, silence, manifest(silence, NOON + seconds(number), number=number))
+    segments = [entry for entry in Catalog(store).segments(BOARD) if isinstance(entry, SegmentManifest)]
+    assert len({segment.audio.sha256 for segment in segments}) == 1
+
+    result = copy_segments(store, segments, tmp_path)
+
+    assert (result.segments, result.complete) == (tuple(segments), True)
+    copied = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert copied == store.objects.keys()
 
 
 def test_says_who_gave_which_seconds(bucket: Path, tmp_path: Path) -> None:

@@ -298,6 +298,23 @@ def test_the_command_prints_a_link_and_nothing_else(seaweedfs: SeaweedFS, prefix
     assert get(out.strip())[:4] in (b"RIFF", b"fLaC")
 
 
+def test_a_playlist_without_a_whole_segment_ends_with_1(seaweedfs: SeaweedFS, tmp_path: Path) -> None:
+    """Though another recorder has that time."""
+    conference = speech(30 * RATE)
+    with closing(bucket(seaweedfs, "lost")) as store:
+        _, lost, third = record(store, conference, Ear("rec-a", segment=10 * RATE))
+        record(store, conference, Ear("rec-b", segment=30 * RATE))
+        store.delete(lost.audio.key)
+        store.delete(lost.key)
+
+    code, _, err = command(seaweedfs, "lost", "playlist", "1ed1", "-o", tmp_path / "board.m3u8")
+
+    assert code == 1
+    message = "the segment that its recorder sealed before it is not in the store"
+    assert err.splitlines()[1:] == [f"{third.key}: {message}"]
+    assert (tmp_path / "board.m3u8").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

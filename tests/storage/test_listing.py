@@ -1,5 +1,6 @@
 """What a question costs the store: prefix listings of what was asked for, and few."""
 
+import pickle
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ import pytest
 import typer
 
 from storage.catalog import Catalog
+from storage.commands.listing import WatchSummary
 from storage.commands.options import find_watch
 from storage.coverage import cover, cover_by_day
 from storage.layout import Cut
@@ -19,6 +21,7 @@ from tests.fakes import MemoryStore
 from tests.storage.recorders import Ear, Hole, record
 from tests.storage.segments import BOARD, NOON, RATE, manifest, seconds, speech, store_segment
 
+START = OpenedAfterReason.START
 MONTH = (datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
 
 
@@ -122,6 +125,36 @@ def test_coverage_counts_once_what_two_recorders_have() -> None:
     assert coverage.heard == 90 * RATE
     assert coverage.silence == {"disconnected": 10 * RATE}
     assert coverage.percent == 90.0
+
+
+def test_what_a_list_keeps_of_a_watch_does_not_grow_with_its_segments() -> None:
+    def kept(count: int) -> int:
+        """Bytes that the summary of a watch takes where it is written down."""
+        store, samples = MemoryStore(), speech(80)
+        for number in range(count):
+            at = NOON + seconds(60 * number)
+            store_segment(store, samples, manifest(samples, at, number=number, opened_after=START))
+        summary = WatchSummary.of(BOARD, Catalog(store).survey(BOARD))
+        assert summary.segments == count
+        return len(pickle.dumps(summary))
+
+    assert kept(300) < kept(10) + 100
+
+
+def test_the_segments_of_a_day_are_counted_once() -> None:
+    """Also where another recorder is heard between two parts of one of them."""
+    store = MemoryStore()
+    conference = speech(100 * RATE)
+    record(store, conference, Ear("rec-a", holes=[Hole(40 * RATE, 50 * RATE)]))
+    record(store, conference[30 * RATE : 60 * RATE], Ear("rec-b", begins_at=NOON + seconds(30)))
+
+    found = Catalog(store).survey(BOARD)
+    assert found.layout is not None
+    (today,) = cover_by_day(found.layout).values()
+
+    heard = [piece.segment.recorder for piece in found.layout.pieces if isinstance(piece, Cut)]
+    assert heard == ["rec-a", "rec-b", "rec-a"]
+    assert today.segments == cover(found.layout).segments == 2
 
 
 def test_an_idle_hour_takes_nothing_from_the_coverage_and_a_crash_does() -> None:

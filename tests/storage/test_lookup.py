@@ -163,10 +163,13 @@ def test_a_name_that_is_none_any_more_is_looked_for_as_far_back_as_need_be() -> 
     assert len(store.read) == 2, "one a day is enough"
 
 
-def test_a_damaged_newest_manifest_does_not_hide_the_one_before_it() -> None:
+@pytest.mark.parametrize("damaged", [{"": "junk"}, {"rec-a": "rec,a"}], ids=["junk", "no recorder"])
+def test_a_damaged_newest_manifest_does_not_hide_the_one_before_it(damaged: dict[str, str]) -> None:
     store = MemoryStore()
     record(store, "board", BOARD, entered=False)
-    store.objects[record(store, "board", BOARD, days=1, entered=False).key] = b"junk"
+    newest = record(store, "board", BOARD, days=1, entered=False).key
+    for good, bad in damaged.items():
+        store.objects[newest] = store.objects[newest].replace(good.encode(), bad.encode())
 
     assert found(store, "board") == [(BOARD, "board")]
 

@@ -346,6 +346,21 @@ def test_a_mistake_is_answered_in_words(bucket: Path, arguments: list[str], code
     assert failed.out == ""
 
 
+@pytest.mark.usefixtures("board")
+def test_what_a_damaged_manifest_says_is_no_command_to_a_terminal(bucket: Path) -> None:
+    for path in bucket.glob("conferences/**/*.json"):
+        made = json.loads(path.read_text())
+        made["reception"]["discarded"] = {"\x1b]0;mine\x07": -1}
+        path.write_text(json.dumps(made))
+
+    failed = recordings("fetch", "1ed1", "-o", "x.wav", "--store", bucket.as_uri())
+
+    assert (failed.code, len(failed.err.splitlines())) == (1, 1)
+    assert "nothing was recorded" in failed.err
+    assert "mine" in failed.err
+    assert all(character.isprintable() for character in failed.err.rstrip("\n"))
+
+
 def test_asks_for_a_store() -> None:
     failed = recordings("list")
 

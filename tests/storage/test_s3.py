@@ -139,6 +139,16 @@ def test_an_answer_becomes_an_error_with_a_hint(
     assert SECRET not in str(caught.value)
 
 
+def test_of_what_is_not_allowed_the_right_is_named() -> None:
+    with speaking(Dialect.PLAIN) as server, opened(server.url) as store:
+        server.refusal = 403, "AccessDenied"
+
+        with pytest.raises(StoreRejected, match=r"delete .*allow these credentials to delete in this bucket"):
+            store.delete("a/b.wav")
+        with pytest.raises(StoreRejected, match="allow these credentials to get, put and list in this"):
+            list(store.list())
+
+
 def test_a_wrong_secret_is_named_and_not_shown(seaweedfs: SeaweedFS) -> None:
     with (
         opened(seaweedfs.endpoint_url, access_key=seaweedfs.access_key) as store,

@@ -516,3 +516,26 @@ def test_any_object_that_is_deleted_is_missed_but_the_last_ones(data: st.DataObj
         del store.objects[key]
 
     assert not verify(store, BOARD).is_sound
+
+
+@pytest.mark.parametrize(
+    ("field", "forged", "said"),
+    [
+        ("samples", 86_400 * RATE + 1, "it claims 691200001 samples, which is more than a day"),
+        ("samples", 10**18, "it claims 1000000000000000000 samples, which is more than a day"),
+        ("recorder", "rec,a", "the manifest cannot be read: 'rec,a' is not 1 to 64 letters, digits, "),
+    ],
+)
+def test_a_manifest_that_no_recorder_would_make_is_one_fault(
+    store: MemoryStore, field: str, forged: object, said: str
+) -> None:
+    chain = good_chain(store)
+    key = chain.segments[2].key
+    store.objects[key] = format_manifest(chain.segments[2].model_copy(update={field: forged}))
+
+    report = verify(store, BOARD)
+
+    (fault,) = [fault for fault in report.faults if fault.key == key]
+    assert fault.kind is FaultKind.MANIFEST_DAMAGED
+    assert fault.message.startswith(said)
+    assert report.segments == len(chain.segments) - 1

@@ -110,6 +110,26 @@ def test_delete_says_first_what_would_go(bucket: Path, chain: Chain) -> None:
     assert (bucket / chain.segments[0].audio.key).exists()
 
 
+@pytest.mark.parametrize("option", ["--why", "--who"])
+def test_delete_takes_no_words_that_nobody_could_read_later(bucket: Path, chain: Chain, option: str) -> None:
+    """A terminal of another encoding: what it sends is no UTF-8, and a tombstone is."""
+    words = os.fsdecode("Müller".encode("latin-1"))
+
+    refused = recordings("delete", "1ed1", *RANGE, option, words, "--yes", "--store", bucket.as_uri())
+
+    assert refused.code == 2
+    assert f"{option} is not UTF-8" in refused.err
+    assert (bucket / chain.segments[0].audio.key).exists()
+    assert not list(bucket.rglob("*.erased-*"))
+
+
+@pytest.mark.usefixtures("chain")
+def test_the_name_of_the_user_must_be_readable_too(bucket: Path) -> None:
+    place, user = ("--yes", "--store", bucket.as_uri()), {"LOGNAME": os.fsdecode(b"M\xfcller")}
+
+    assert "--who is not UTF-8" in recordings("delete", "1ed1", *RANGE, *place, environment=user).err
+
+
 def test_delete_without_a_terminal_wants_yes(bucket: Path, chain: Chain) -> None:
     refused = recordings("delete", "1ed1", *RANGE, "--store", bucket.as_uri())
 
