@@ -20,7 +20,7 @@ from pydantic import (
 
 from storage.names import AudioFormat, SegmentName, WatchId, WatchKind
 from storage.presence import PlatformFacts
-from storage.record import Instant, Record, Sha256
+from storage.record import Instant, Record, Seconds, Sha256
 
 
 class GapReason(StrEnum):
@@ -135,8 +135,8 @@ class OpenedAfter(Record):
     """The time between the segment before and this one, in seconds; `reason` is the first of its reasons."""
 
     reason: OpenedAfterReason
-    seconds: float = Field(ge=0)
-    by_reason: dict[OpenedAfterReason, float] = Field(default_factory=dict)
+    seconds: Seconds
+    by_reason: dict[OpenedAfterReason, Seconds] = Field(default_factory=dict)
 
 
 class Levels(Record):

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from storage.findings import FaultKind, WatchReport
 from storage.joints import CLOCK
 from storage.manifest import (
     ClosedBy,
+    OpenedAfter,
     OpenedAfterReason,
     SegmentFacts,
     SegmentManifest,
@@ -524,6 +525,12 @@ def test_any_object_that_is_deleted_is_missed_but_the_last_ones(data: st.DataObj
         ("samples", 86_400 * RATE + 1, "it claims 691200001 samples, which is more than a day"),
         ("samples", 10**18, "it claims 1000000000000000000 samples, which is more than a day"),
         ("recorder", "rec,a", "the manifest cannot be read: 'rec,a' is not 1 to 64 letters, digits, "),
+        ("started_at", datetime(9999, 12, 31, 23, 59, tzinfo=UTC), "the manifest cannot be read: started_at"),
+        (
+            "opened_after",
+            OpenedAfter(reason=OpenedAfterReason.IDLE, seconds=1).model_copy(update={"seconds": 1e18}),
+            "the manifest cannot be read: opened_after.seconds",
+        ),
     ],
 )
 def test_a_manifest_that_no_recorder_would_make_is_one_fault(
