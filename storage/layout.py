@@ -57,6 +57,12 @@ class Cut:
         return self.stop - self.start
 
     @property
+    def heard(self) -> int:
+        """How many of them are not silence of ours."""
+        spans = ((max(entry.start, self.start), min(entry.end, self.stop)) for entry in self.segment.ledger)
+        return self.samples - sum(max(last - first, 0) for first, last in spans)
+
+    @property
     def started_at(self) -> datetime:
         """The label of its first sample."""
         return self.instant(0)
@@ -94,12 +100,22 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Time that two recorders recorded: audio of `taken` is given, that of `left_out` is not."""
+    """Time that two recorders recorded: audio of `taken` is given, that of `left_out` is not.
+
+    They are one recorder where it gave the same labels to audio twice, as it does when its clock was set
+    back. What is left out is other audio then: `cuts`.
+    """
 
     started_at: datetime
     ended_at: datetime
     taken: str
     left_out: str
+    cuts: tuple[Cut, ...] = ()
+
+    @property
+    def samples(self) -> int:
+        """How many samples of the conference `cuts` has."""
+        return sum(cut.heard for cut in self.cuts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,12 @@ class Merge:
         """What lies between two instants. From then on, samples are counted from the first of them."""
         self._start = self._frame.at(start)
         samples = max(self._frame.at(end) - self._start, 0)
-        overlaps = [overlap for line in lines for overlap in line.overlaps]
+        overlaps = [
+            overlap
+            for line in lines
+            for overlap in line.overlaps
+            if overlap.started_at < end and overlap.ended_at > start
+        ]
         pieces = self.instead(0, samples, {})
         return Layout(
             start,
