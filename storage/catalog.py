@@ -23,7 +23,7 @@ from storage.retrieval import FetchResult, fetch
 from storage.seams import SHORTEST, SPREAD, WINDOWS, measure
 from storage.shelves import MAX_SEGMENT, shelve
 from storage.store import ObjectStore
-from storage.succession import Read, orphans, select
+from storage.succession import Read, linked, orphans, select
 
 _MAX_MANIFEST = 64 << 20
 """Bytes. A day with a stall every ten seconds makes half a megabyte; beyond this it is not a manifest."""
@@ -212,6 +212,7 @@ class _Lines:
         self, read: Sequence[Read], problems: Sequence[Problem], names: Sequence[SegmentName]
     ) -> None:
         self._orphans = orphans(read, names)
+        self._linked = linked(read)
         self._segments: dict[str, list[SegmentManifest]] = {}
         self._problems: dict[str, list[Problem]] = {}
         for manifest, _ in read:
@@ -235,7 +236,8 @@ class _Lines:
 
     def _line(self, recorder: str, start: datetime | None, end: datetime | None) -> Layout | None:
         segments = self._segments.get(recorder, [])
-        return lay_out(segments, self._problems.get(recorder, []), start, end, orphans=self._orphans)
+        problems = self._problems.get(recorder, [])
+        return lay_out(segments, problems, start, end, orphans=self._orphans, linked=self._linked)
 
 
 def read_manifest(store: ObjectStore, key: str) -> bytes:

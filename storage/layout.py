@@ -27,6 +27,10 @@ CORRUPT = "corrupt"
 UNACCOUNTED = "unaccounted"
 """Nothing in the bucket says what happened, or not yet."""
 
+CLOCK = "clock"
+"""Why time is missing between labels where a link proves that no segment is: the clock on the wall was set
+forward, or the machine slept. Nothing in a bucket tells one from the other."""
+
 FAILURES = frozenset({MISSING, CORRUPT})
 """Reasons of silence that mean that something was recorded and is not there."""
 
@@ -116,6 +120,17 @@ class Overlap:
     def samples(self) -> int:
         """How many samples of the conference `cuts` has."""
         return sum(cut.heard for cut in self.cuts)
+
+    def between(self, start: datetime, end: datetime) -> "Overlap":
+        """What of it lies between two instants."""
+        started_at, ended_at = max(self.started_at, start), min(self.ended_at, end)
+        cuts = []
+        for cut in self.cuts:
+            first = max(to_samples(started_at - cut.started_at), 0)
+            last = min(to_samples(ended_at - cut.started_at), cut.samples)
+            if first < last:
+                cuts.append(cut.part(first, last))
+        return Overlap(started_at, ended_at, self.taken, self.left_out, tuple(cuts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from storage.layout import (
+    CLOCK,
     CORRUPT,
     LABEL_TOLERANCE,
     MISSING,
@@ -37,12 +38,13 @@ def lay_out(
     end: datetime | None = None,
     *,
     orphans: Collection[SegmentName] = (),
+    linked: Collection[SegmentName] = (),
 ) -> Layout | None:
     """Lay out the segments of one recorder from `start` to `end` (not included); None: all of it.
 
     `segments` are in the order of their names and may reach beyond the range. `problems` are those of
-    manifests in it, and `orphans` the segments whose predecessor is known to be missing. None is returned
-    where there is neither a segment nor a range.
+    manifests in it, `orphans` the segments whose predecessor is known to be missing, and `linked` those of
+    which it is known to be there. None is returned where there is neither a segment nor a range.
     """
     damaged = after_damaged([each.name for each in segments], [problem.name for problem in problems])
     runs = _runs(segments, {*orphans, *damaged})
@@ -52,7 +54,7 @@ def lay_out(
         end = max((run.ended_at for run in runs), default=start)
     if start is None or end is None:
         return None
-    line = _Line(start, end, problems, orphans)
+    line = _Line(start, end, problems, orphans, linked)
     for run in runs:
         line.add(run)
     return line.finish()
@@ -150,11 +152,13 @@ class _Line:
         end: datetime,
         problems: Sequence[Problem],
         orphans: Collection[SegmentName],
+        linked: Collection[SegmentName],
     ) -> None:
         self._start = start
         self._end = end
         self._problems = problems
         self._orphans = orphans
+        self._linked = linked
         self._at = start
         self._pieces: list[Cut | Pause] = []
         self._overlaps: list[Overlap] = []
@@ -213,8 +217,10 @@ class _Line:
     def _reason_before(self, segment: SegmentManifest) -> str:
         if self._is_damaged(segment.started_at):
             return CORRUPT
-        if segment.opened_after is None or segment.name in self._orphans:
+        if segment.name in self._orphans:
             return MISSING
+        if segment.opened_after is None:
+            return CLOCK if segment.name in self._linked else MISSING
         return segment.opened_after.reason.value
 
     def _reason_after(self) -> str:

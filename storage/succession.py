@@ -58,7 +58,7 @@ def orphans(read: Sequence[Read], names: Sequence[SegmentName]) -> frozenset[Seg
     `names` are all that there are, in the order of their labels, whether they were read or not. Of a segment
     that may have come after one which was not read, nothing is known.
     """
-    known = {None, *(sha256 for _, sha256 in read), *(manifest.replaces for manifest, _ in read)}
+    found = linked(read)
     were_read = {manifest.name for manifest, _ in read}
     in_life = dict(_in_life(names))
     # A life came after the end of another, by its label where the clock was not set back in between.
@@ -67,8 +67,14 @@ def orphans(read: Sequence[Read], names: Sequence[SegmentName]) -> frozenset[Seg
     return frozenset(
         manifest.name
         for manifest, _ in read
-        if manifest.previous not in known and before.get(manifest.name) in were_read
+        if manifest.previous and manifest.name not in found and before.get(manifest.name) in were_read
     )
+
+
+def linked(read: Sequence[Read]) -> frozenset[SegmentName]:
+    """The segments of which the one before is there: none is missing between them, whatever labels say."""
+    known = {*(sha256 for _, sha256 in read), *(manifest.replaces for manifest, _ in read)} - {None}
+    return frozenset(manifest.name for manifest, _ in read if manifest.previous in known)
 
 
 def after_damaged(names: Collection[SegmentName], damaged: Collection[SegmentName]) -> Iterator[SegmentName]:

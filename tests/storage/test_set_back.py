@@ -9,7 +9,7 @@ import pytest
 
 from storage.catalog import Catalog
 from storage.directory import DirectoryStore
-from storage.layout import MISSING
+from storage.layout import CLOCK, MISSING
 from storage.manifest import ClosedBy, OpenedAfterReason, SegmentManifest
 from storage.retrieval import FetchResult
 from tests.fakes import MemoryStore
@@ -221,8 +221,29 @@ def test_a_recorder_beside_one_whose_clock_was_set_back_hides_nothing() -> None:
     recorded_twice(chain, 41)
     Chain(store, recorder="rec-b", at=NOON + seconds(100)).record(10)
 
+    began = chain.segments[6].started_at
+
     _, result = fetch(store)
-    _, apart = fetch(store, NOON, NOON + seconds(19))
+    _, apart = fetch(store, NOON, began)
+    _, part = fetch(store, began + seconds(3), began + seconds(5))
 
     assert np.array_equal(left_out(result), heard(chain.segments[6:]))
     assert apart.left_out == ()
+    assert np.array_equal(left_out(part), heard(chain.segments[6:])[3 * RATE : 5 * RATE])
+
+
+@pytest.mark.parametrize("recorders", [1, 2])
+def test_a_clock_that_was_set_forward_leaves_time_and_no_audio_out(recorders: int) -> None:
+    store = MemoryStore()
+    chain = Chain(store)
+    chain.record(10)
+    chain.record(10, step=seconds(40))
+    if recorders == 2:
+        Chain(store, recorder="rec-b", at=NOON + seconds(62)).record(
+            10, opened_after(OpenedAfterReason.START, 1)
+        )
+
+    _, result = fetch(store, NOON, NOON + seconds(60))
+
+    assert [(each.reason, each.samples) for each in result.silence] == [(CLOCK, 40 * RATE)]
+    assert result.complete

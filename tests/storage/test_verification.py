@@ -13,7 +13,7 @@ from recorder import dropping
 from recorder.spool import Spool
 from storage.accounts import Account
 from storage.findings import FaultKind, WatchReport
-from storage.joints import CLOCK
+from storage.layout import CLOCK
 from storage.manifest import (
     ClosedBy,
     OpenedAfterReason,
