@@ -23,6 +23,7 @@ from storage.retrieval import FetchResult, fetch
 from storage.seams import SHORTEST, SPREAD, WINDOWS, measure
 from storage.shelves import MAX_SEGMENT, shelve
 from storage.store import ObjectStore
+from storage.succession import Read, linked, orphans, select
 
 _MAX_MANIFEST = 64 << 20
 """Bytes. A day with a stall every ten seconds makes half a megabyte; beyond this it is not a manifest."""
@@ -81,7 +82,7 @@ class Catalog:
         audio there. None stands for "from the first" and "to the last".
         """
         keys = self._keys(watch, start, end)
-        for entry in self._read_all(keys, _select(list(keys), start, end)):
+        for entry in self._read_all(keys, select(list(keys), start, end)):
             if isinstance(entry, Problem):
                 yield entry
             elif _has_audio(entry.manifest, start, end):
@@ -138,10 +139,10 @@ class Catalog:
         # what lies around a range shows how far two recorders are apart in it.
         several = len({name.recorder for name in keys}) > 1
         wider = _wider(start, end, _AROUND if several else LABEL_TOLERANCE)
-        entries = list(self._read_all(keys, _select(list(keys), *wider)))
+        entries = list(self._read_all(keys, select(list(keys), *wider)))
         problems = tuple(entry for entry in entries if isinstance(entry, Problem))
-        read = [entry for entry in entries if isinstance(entry, _Read)]
-        lines = _Lines(read, problems)
+        read = [entry for entry in entries if isinstance(entry, Read)]
+        lines = _Lines(read, problems, list(keys))
         layout = lines.only(start, end)
         if layout is None:
             layout = self._merge(lines.all(*wider), (start, end), by_labels=by_labels)
@@ -186,11 +187,11 @@ class Catalog:
 
     def _read_all(
         self, keys: Mapping[SegmentName, str], names: Iterable[SegmentName]
-    ) -> "Iterator[_Read | Problem]":
+    ) -> Iterator[Read | Problem]:
         """Read manifests, in order, a few at a time and a few ahead."""
         return ahead(lambda name: self._read(name, keys[name]), names, threads=_READERS, name="manifest")
 
-    def _read(self, name: SegmentName, key: str) -> "_Read | Problem":
+    def _read(self, name: SegmentName, key: str) -> Read | Problem:
         try:
             data = read_manifest(self._store, key)
             manifest = parse_manifest(data)
@@ -201,14 +202,17 @@ class Catalog:
             return Problem(name, key, f"the manifest is damaged: {error}")
         # The one after it knows it by the manifest that the recorder sealed.
         sha256 = manifest.erased.manifest if manifest.erased else hashlib.sha256(data).hexdigest()
-        return _Read(manifest, sha256)
+        return Read(manifest, sha256)
 
 
 class _Lines:
     """What each recorder of a watch has."""
 
-    def __init__(self, read: Sequence["_Read"], problems: Sequence[Problem]) -> None:
-        self._orphans = _orphans(read)
+    def __init__(
+        self, read: Sequence[Read], problems: Sequence[Problem], names: Sequence[SegmentName]
+    ) -> None:
+        self._orphans = orphans(read, names)
+        self._linked = linked(read)
         self._segments: dict[str, list[SegmentManifest]] = {}
         self._problems: dict[str, list[Problem]] = {}
         for manifest, _ in read:
@@ -232,14 +236,8 @@ class _Lines:
 
     def _line(self, recorder: str, start: datetime | None, end: datetime | None) -> Layout | None:
         segments = self._segments.get(recorder, [])
-        return lay_out(segments, self._problems.get(recorder, []), start, end, orphans=self._orphans)
-
-
-class _Read(NamedTuple):
-    """A manifest as it was read, and the SHA-256 of its JSON, by which the next one knows it."""
-
-    manifest: SegmentManifest
-    sha256: str
+        problems = self._problems.get(recorder, [])
+        return lay_out(segments, problems, start, end, orphans=self._orphans, linked=self._linked)
 
 
 def read_manifest(store: ObjectStore, key: str) -> bytes:
@@ -275,36 +273,6 @@ def _wider(
     start: datetime | None, end: datetime | None, by: timedelta
 ) -> tuple[datetime | None, datetime | None]:
     return start and start - by, end and end + by
-
-
-def _select(names: list[SegmentName], start: datetime | None, end: datetime | None) -> list[SegmentName]:
-    """The names whose segments may have audio in the range.
-
-    A segment ends before the next one of its recorder begins, give or take what labels move. So of all that
-    began before the range, the last of each recorder can reach into it, and the others cannot.
-    """
-    selected = []
-    next_began: dict[str, datetime] = {}
-    for name in reversed(names):
-        after = next_began.get(name.recorder)
-        next_began[name.recorder] = name.started_at
-        begins_in_time = end is None or name.started_at < end
-        over_before = start is not None and after is not None and after + LABEL_TOLERANCE <= start
-        if begins_in_time and not over_before:
-            selected.append(name)
-    return selected[::-1]
-
-
-def _orphans(read: Iterable[_Read]) -> frozenset[SegmentName]:
-    """Segments that came after another one than is there: a whole segment, manifest and all, is missing."""
-    orphans = set()
-    last_of: dict[str, set[str | None]] = {}
-    for manifest, sha256 in read:
-        before = last_of.get(manifest.recorder)
-        last_of[manifest.recorder] = {sha256, manifest.replaces, None}
-        if before is not None and manifest.previous not in before:
-            orphans.add(manifest.name)
-    return frozenset(orphans)
 
 
 def _has_audio(segment: SegmentManifest, start: datetime | None, end: datetime | None) -> bool:

@@ -18,16 +18,13 @@ from itertools import pairwise
 
 from storage.layout import LABEL_TOLERANCE
 from storage.manifest import OpenedAfter, OpenedAfterReason
-from storage.names import SegmentName
+from storage.names import SegmentName, are_of_one_life
 
 FORGOTTEN_AFTER = timedelta(days=30)
 """How long a recorder remembers the last manifest of a watch."""
 
 _DRIFT = 500e-6
 """Seconds a second by which the clock that counts may move against the clock on the wall."""
-
-_NEAR = 100_000
-"""Numbers that are no further apart are of one life: each life begins somewhere in 10^15."""
 
 _RESTARTS = frozenset({OpenedAfterReason.CRASH, OpenedAfterReason.STOPPED, OpenedAfterReason.START})
 
@@ -153,7 +150,7 @@ def _joint(link: Link, named: Link | None, in_life: Link | None, in_time: Link |
         skipped = None
         if _is_later(named, link):
             skipped = named
-        elif in_life and in_life is not named and _is_near(in_life, named):
+        elif in_life and in_life is not named and are_of_one_life(in_life.name, named.name):
             skipped = in_life
         return Joint(link, Hold.PROVEN, named, skipped, _excess(named, link))
     hold = Hold.BROKEN if link.previous else Hold.BEGINS
@@ -165,20 +162,17 @@ def _excess(before: Link, link: Link) -> timedelta:
     return link.started_at - before.ended_at - link.accounted
 
 
-def _is_near(one: Link, other: Link) -> bool:
-    same = one.name.recorder == other.name.recorder
-    return same and abs(one.name.number - other.name.number) <= _NEAR
-
-
 def _is_later(one: Link, other: Link) -> bool:
     """Whether `one` was opened after `other` in the same life."""
-    return _is_near(one, other) and one.name.number > other.name.number
+    return are_of_one_life(one.name, other.name) and one.name.number > other.name.number
 
 
 def _neighbours_in_life(links: Iterable[Link]) -> dict[SegmentName, Link]:
     """Of each segment the one that was opened before it in the same life."""
     ordered = sorted(links, key=lambda link: (link.name.recorder, link.name.number))
-    return {link.name: before for before, link in pairwise(ordered) if _is_near(before, link)}
+    return {
+        link.name: before for before, link in pairwise(ordered) if are_of_one_life(before.name, link.name)
+    }
 
 
 def _neighbours_in_time(

@@ -7,11 +7,8 @@ from datetime import datetime, timedelta
 from storage.accounts import Kind
 from storage.chain import FORGOTTEN_AFTER, Hold, Joint, Link
 from storage.findings import Fault, FaultKind, Note
+from storage.layout import CLOCK
 from storage.names import SegmentName
-
-CLOCK = "clock"
-"""Why time is missing between labels where a link proves that no segment is: the clock on the wall was set
-forward, or the machine slept. Nothing in a bucket tells one from the other."""
 
 
 @dataclass(frozen=True, slots=True)

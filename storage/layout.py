@@ -27,6 +27,10 @@ CORRUPT = "corrupt"
 UNACCOUNTED = "unaccounted"
 """Nothing in the bucket says what happened, or not yet."""
 
+CLOCK = "clock"
+"""Why time is missing between labels where a link proves that no segment is: the clock on the wall was set
+forward, or the machine slept. Nothing in a bucket tells one from the other."""
+
 FAILURES = frozenset({MISSING, CORRUPT})
 """Reasons of silence that mean that something was recorded and is not there."""
 
@@ -55,6 +59,12 @@ class Cut:
     def samples(self) -> int:
         """How many."""
         return self.stop - self.start
+
+    @property
+    def heard(self) -> int:
+        """How many of them are not silence of ours."""
+        spans = ((max(entry.start, self.start), min(entry.end, self.stop)) for entry in self.segment.ledger)
+        return self.samples - sum(max(last - first, 0) for first, last in spans)
 
     @property
     def started_at(self) -> datetime:
@@ -94,12 +104,33 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Time that two recorders recorded: audio of `taken` is given, that of `left_out` is not."""
+    """Time that two recorders recorded: audio of `taken` is given, that of `left_out` is not.
+
+    They are one recorder where it gave the same labels to audio twice, as it does when its clock was set
+    back. What is left out is other audio then: `cuts`.
+    """
 
     started_at: datetime
     ended_at: datetime
     taken: str
     left_out: str
+    cuts: tuple[Cut, ...] = ()
+
+    @property
+    def samples(self) -> int:
+        """How many samples of the conference `cuts` has."""
+        return sum(cut.heard for cut in self.cuts)
+
+    def between(self, start: datetime, end: datetime) -> "Overlap":
+        """What of it lies between two instants."""
+        started_at, ended_at = max(self.started_at, start), min(self.ended_at, end)
+        cuts = []
+        for cut in self.cuts:
+            first = max(to_samples(started_at - cut.started_at), 0)
+            last = min(to_samples(ended_at - cut.started_at), cut.samples)
+            if first < last:
+                cuts.append(cut.part(first, last))
+        return Overlap(started_at, ended_at, self.taken, self.left_out, tuple(cuts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ or before it, so that a cut at T ends where the next cut, from T on, begins.
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from storage.layout import (
+    CLOCK,
     CORRUPT,
     LABEL_TOLERANCE,
     MISSING,
@@ -26,7 +26,8 @@ from storage.layout import (
     to_samples,
 )
 from storage.manifest import ClosedBy, OpenedAfter, OpenedAfterReason, SegmentManifest
-from storage.names import SegmentName
+from storage.names import SegmentName, are_of_one_life
+from storage.succession import after_damaged
 
 _RESTARTS = frozenset({OpenedAfterReason.CRASH, OpenedAfterReason.STOPPED})
 
@@ -38,25 +39,26 @@ def lay_out(
     end: datetime | None = None,
     *,
     orphans: Collection[SegmentName] = (),
+    linked: Collection[SegmentName] = (),
 ) -> Layout | None:
     """Lay out the segments of one recorder from `start` to `end` (not included); None: all of it.
 
     `segments` are in the order of their names and may reach beyond the range. `problems` are those of
-    manifests in it, and `orphans` the segments whose predecessor is known to be missing. None is returned
-    where there is neither a segment nor a range.
+    manifests in it, `orphans` the segments whose predecessor is known to be missing, and `linked` those of
+    which it is known to be there. None is returned where there is neither a segment nor a range.
     """
-    after_damaged = set(_after_damaged(segments, problems))
-    runs = sorted(_runs(segments, {*orphans, *after_damaged}), key=lambda run: run.started_at)
+    damaged = set(after_damaged([each.name for each in segments], [problem.name for problem in problems]))
+    runs = _runs(segments, {*orphans, *damaged})
     if start is None:
         start = min((run.started_at for run in runs), default=end)
     if end is None:
         end = max((run.ended_at for run in runs), default=start)
     if start is None or end is None:
         return None
-    line = _Line(start, end, problems, orphans)
+    line = _Line(start, end, problems, orphans, linked)
     for run in runs:
         line.add(run)
-    lost = _lost_before(segments, {*orphans} - after_damaged, start, end)
+    lost = _lost_before(segments, {*orphans} - damaged, start, end)
     return replace(line.finish(), orphans=tuple(lost))
 
 
@@ -95,42 +97,48 @@ class _Run:
 
     def _find(self, at: datetime) -> tuple[int, int]:
         """Which segment an instant falls in, and at which of its samples."""
+        if at <= self.started_at:
+            return 0, 0
         index = max((i for i, segment in enumerate(self.segments) if segment.started_at <= at), default=0)
         segment = self.segments[index]
         return index, min(max(to_samples(at - segment.started_at), 0), segment.samples)
 
 
-def _after_damaged(segments: Iterable[SegmentManifest], problems: Iterable[Problem]) -> Iterator[SegmentName]:
-    """The segments before which one of the same recorder is damaged."""
-    names = [(segment.name, False) for segment in segments] + [(problem.name, True) for problem in problems]
-    damaged: dict[str, bool] = {}
-    for name, is_damaged in sorted(names, key=lambda entry: (entry[0].started_at, entry[0].number)):
-        if damaged.get(name.recorder) and not is_damaged:
-            yield name
-        damaged[name.recorder] = is_damaged
+def _runs(segments: Iterable[SegmentManifest], apart: Collection[SegmentName]) -> list[_Run]:
+    """Runs of each recorder, in the order of their labels; the segments in `apart` begin a new one.
+
+    A segment follows the one that its recorder opened before it, which has another label before it where the
+    clock was set back; across two lives of a recorder, it follows the one that ended then.
+    """
+    found: list[list[SegmentManifest]] = []
+    in_life = sorted(
+        (each for each in segments if each.samples), key=lambda each: (each.recorder, each.number)
+    )
+    for segment in in_life:
+        if found and _follows(found[-1][-1], segment, apart):
+            found[-1].append(segment)
+        else:
+            found.append([segment])
+    runs: list[list[SegmentManifest]] = []
+    furthest: dict[str, list[SegmentManifest]] = {}
+    for run in sorted(found, key=lambda run: run[0].started_at):
+        before = furthest.get(run[0].recorder)
+        is_other_life = before and not are_of_one_life(before[-1].name, run[0].name)
+        if before and is_other_life and _follows(before[-1], run[0], apart):
+            before += run
+            continue
+        runs.append(run)
+        if before is None or run[-1].ended_at > before[-1].ended_at:
+            furthest[run[0].recorder] = run
+    return [_Run(run) for run in runs]
 
 
-def _runs(segments: Iterable[SegmentManifest], apart: Collection[SegmentName]) -> Iterator[_Run]:
-    """Runs of each recorder; the segments in `apart` begin a new one."""
-    by_recorder: dict[str, list[SegmentManifest]] = {}
-    for segment in segments:
-        if segment.samples:
-            by_recorder.setdefault(segment.recorder, []).append(segment)
-    for own in by_recorder.values():
-        begin = 0
-        for index, (before, segment) in enumerate(pairwise(own), 1):
-            if segment.name in apart or not _follows(before, segment):
-                yield _Run(own[begin:index])
-                begin = index
-        yield _Run(own[begin:])
-
-
-def _follows(before: SegmentManifest, segment: SegmentManifest) -> bool:
-    apart = segment.started_at - before.ended_at
-    if segment.opened_after is None:
-        return abs(apart) <= LABEL_TOLERANCE
+def _follows(before: SegmentManifest, segment: SegmentManifest, apart: Collection[SegmentName]) -> bool:
+    distance = segment.started_at - before.ended_at
+    if before.recorder != segment.recorder or abs(distance) > LABEL_TOLERANCE:
+        return False
     # One recorder records one thing at a time: labels that overlap a little are a little wrong.
-    return -LABEL_TOLERANCE <= apart <= timedelta(0)
+    return distance <= timedelta(0) or (segment.opened_after is None and segment.name not in apart)
 
 
 def _in_order(opened_after: OpenedAfter, ended_at: datetime) -> Iterator[tuple[str, datetime]]:
@@ -156,11 +164,13 @@ class _Line:
         end: datetime,
         problems: Sequence[Problem],
         orphans: Collection[SegmentName],
+        linked: Collection[SegmentName],
     ) -> None:
         self._start = start
         self._end = end
         self._problems = problems
         self._orphans = orphans
+        self._linked = linked
         self._at = start
         self._pieces: list[Cut | Pause] = []
         self._overlaps: list[Overlap] = []
@@ -176,7 +186,8 @@ class _Line:
             return
         if start < self._at and self._last is not None:
             until = min(self._at, end)
-            self._overlaps.append(Overlap(start, until, self._last.recorder, run.recorder))
+            cuts = tuple(run.cuts(start, until))
+            self._overlaps.append(Overlap(start, until, self._last.recorder, run.recorder, cuts))
         if end <= self._at:
             return
         if start > self._at:
@@ -218,8 +229,10 @@ class _Line:
     def _reason_before(self, segment: SegmentManifest) -> str:
         if self._is_damaged(segment.started_at):
             return CORRUPT
-        if segment.opened_after is None or segment.name in self._orphans:
+        if segment.name in self._orphans:
             return MISSING
+        if segment.opened_after is None:
+            return CLOCK if segment.name in self._linked else MISSING
         return segment.opened_after.reason.value
 
     def _reason_after(self) -> str:

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from storage.frame import Frame, Measured
 from storage.layout import (
+    CLOCK,
     CORRUPT,
     MISSING,
     UNACCOUNTED,
@@ -34,6 +35,7 @@ _RANKS = (
     OpenedAfterReason.IDLE.value,  # it listened, so it knows more than those that did not
     *(reason.value for reason in GapReason),
     *(reason.value for reason in OpenedAfterReason),
+    CLOCK,
     UNACCOUNTED,
 )
 """Of several reasons for the same silence, the first of these is given."""
@@ -98,7 +100,12 @@ class Merge:
         """What lies between two instants. From then on, samples are counted from the first of them."""
         self._start = self._frame.at(start)
         samples = max(self._frame.at(end) - self._start, 0)
-        overlaps = [overlap for line in lines for overlap in line.overlaps]
+        overlaps = [
+            overlap.between(start, end)
+            for line in lines
+            for overlap in line.overlaps
+            if overlap.started_at < end and overlap.ended_at > start
+        ]
         pieces = self.instead(0, samples, {})
         return Layout(
             start,

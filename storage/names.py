@@ -17,6 +17,9 @@ MANIFEST_SUFFIX = ".json"
 MAX_RECORDER_LENGTH = 64
 """Bytes. Stores limit one component of a key to 255 bytes, and so do file systems a file name."""
 
+_NEAR = 100_000
+"""Numbers that are no further apart are of one life: each life begins somewhere in 10^15."""
+
 _RECORDER = re.compile(rf"[A-Za-z0-9][A-Za-z0-9.-]{{0,{MAX_RECORDER_LENGTH - 1}}}")
 _STEM = re.compile(
     rf"""
@@ -243,6 +246,11 @@ class SegmentName:
             return cls(WatchId(kind, watch_id), started_at, match["recorder"], int(match["number"]))
         except ValueError:
             return None
+
+
+def are_of_one_life(one: SegmentName, other: SegmentName) -> bool:
+    """Whether a recorder gave both names in one life; its numbers rise then, whatever its clock is set to."""
+    return one.recorder == other.recorder and abs(one.number - other.number) <= _NEAR
 
 
 def check_recorder(recorder: str) -> str:

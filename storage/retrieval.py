@@ -57,7 +57,7 @@ class FetchResult:
         silence: those that are silence of ours, in order, each with one reason: one of a manifest, or one of
             `layout.FAILURES`.
         sources: from which recorder the others came, in order: one where there is one recorder.
-        overlaps: time that two recorders recorded, of which one was taken.
+        overlaps: time that two recorders recorded, or one of them twice, of which one was taken.
         segments: those that make up the result, also where their audio had to become silence.
         problems: objects that are missing or damaged.
     """
@@ -77,7 +77,14 @@ class FetchResult:
 
         What one recorder lost and another had is there.
         """
-        return not self.problems and not any(silence.reason in FAILURES for silence in self.silence)
+        if self.problems or self.left_out:
+            return False
+        return not any(silence.reason in FAILURES for silence in self.silence)
+
+    @property
+    def left_out(self) -> tuple[Overlap, ...]:
+        """The overlaps of a recorder with itself: audio that is in the bucket, and that no range gives."""
+        return tuple(overlap for overlap in self.overlaps if overlap.samples)
 
     @property
     def doubtful(self) -> tuple[Silence, ...]:

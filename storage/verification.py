@@ -18,7 +18,7 @@ from storage.examination import Examined, examine, read_link
 from storage.findings import ChainEnd, Fault, FaultKind, Note, WatchReport
 from storage.joints import judge
 from storage.names import SegmentName, WatchId
-from storage.shelves import Shelf, Shelves, shelve
+from storage.shelves import MAX_SEGMENT, Shelf, Shelves, shelve
 from storage.store import ObjectStore
 
 _THREADS = 8
@@ -85,14 +85,18 @@ class _Verification:
         self._names: dict[str, None] = {}  # the last ones last
 
     def reach_before(self, shelves: Iterable[Shelf]) -> None:
-        """Take the last segment of each recorder before the range: look at it if it reaches into it."""
+        """Take the last segment of each recorder before the range: look at it if it may reach into it."""
         for shelf in shelves:
             link = read_link(self._store, shelf)
-            if link is None:
-                continue
-            if self._start is not None and link.ended_at > self._start:
-                self.take(examine(self._store, shelf))
-            else:
+            # Where no manifest says when it ended, it may reach as far as any segment can.
+            ended_at = link.ended_at if link else shelf.name.started_at + MAX_SEGMENT
+            if self._start is not None and ended_at > self._start:
+                examined = examine(self._store, shelf)
+                link = examined.link
+                if link is None or link.ended_at > self._start:
+                    self.take(examined)
+                    continue
+            if link:
                 self._remember(link)
 
     def take(self, examined: Examined) -> None:

@@ -1,11 +1,14 @@
 """How `recordings fetch` says what it fetched: a table for people, JSON for programs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from storage import report
 from storage.copying import CopyResult
-from storage.layout import SAMPLE_RATE, Joint
+from storage.layout import SAMPLE_RATE, Joint, Overlap
 from storage.manifest import names_of
 from storage.names import WatchId
 from storage.report import instant, iso, length, table
@@ -35,10 +38,27 @@ def print_fetched(result: FetchResult, output: Path) -> None:
         out.print(rows)
     if not result.silence:
         out.print("no silence but the conference's own")
-        return
-    rows = table("start (UTC)", "in the file", "length", "silence because")
-    for silence in result.silence:
-        rows.add_row(instant(silence.started_at), length(silence.at), length(silence.samples), silence.reason)
+    else:
+        rows = table("start (UTC)", "in the file", "length", "silence because")
+        for silence in result.silence:
+            began = instant(silence.started_at)
+            rows.add_row(began, length(silence.at), length(silence.samples), silence.reason)
+        out.print(rows)
+    if result.left_out:
+        _print_left_out(result.left_out, out)
+
+
+def _print_left_out(left_out: Sequence[Overlap], out: Console) -> None:
+    """What one recorder recorded at times that other audio of its own has, and how to have it."""
+    samples = sum(overlap.samples for overlap in left_out)
+    out.print(
+        f"{length(samples)} more of these times are in the bucket and not in the file: a recorder whose clock"
+        " was set back gives times twice. --segments DIR instead of -o FILE copies all of it"
+    )
+    rows = table("start (UTC)", "not in the file", "out of segment")
+    for overlap in left_out:
+        for cut in overlap.cuts:
+            rows.add_row(instant(cut.started_at), length(cut.heard), cut.segment.name.stem)
     out.print(rows)
 
 
@@ -52,6 +72,9 @@ def _joined(joint: Joint | None) -> str:
 
 def fetched_json(watch: WatchId, result: FetchResult, output: Path) -> dict[str, Any]:
     """What was fetched. `at` and `samples` count samples of the file, `labels_apart` of a clock.
+
+    In overlaps, `samples` and `segments` are what one recorder recorded and the file has not: none where
+    there are two.
 
     `platform` is what each segment's manifest has of it: see `storage.presence`.
     """
@@ -91,6 +114,8 @@ def fetched_json(watch: WatchId, result: FetchResult, output: Path) -> dict[str,
                 "ended_at": iso(overlap.ended_at),
                 "taken": overlap.taken,
                 "left_out": overlap.left_out,
+                "samples": overlap.samples,
+                "segments": [cut.segment.audio.key for cut in overlap.cuts],
             }
             for overlap in result.overlaps
         ],

@@ -17,8 +17,8 @@ import soundfile
 
 from recorder.spool import QUARANTINE
 from storage.catalog import Catalog
-from storage.layout import FAILURES, Pause
-from storage.manifest import parse_manifest
+from storage.layout import FAILURES, Cut, Pause
+from storage.manifest import SegmentManifest, parse_manifest
 from storage.names import MANIFEST_SUFFIX, AudioFormat, SegmentName
 from storage.verification import verify
 from tests.fakes import MemoryStore
@@ -119,9 +119,15 @@ def _layout(outcome: Outcome) -> Iterator[str]:
     for watch in catalog.watches():
         layout = catalog.layout(watch)
         yield from (f"{problem.key}: {problem.message}" for problem in layout.problems)
-        if outcome.plan.steps or not outcome.plan.aftermath:
-            continue  # labels overlap then, or segments are still to come
-        yield from (f"{watch}: two recorders at {overlap.started_at}" for overlap in layout.overlaps)
+        if not outcome.plan.aftermath:
+            continue  # segments are still to come
+        if not outcome.plan.steps:  # labels come twice then
+            yield from (f"{watch}: {overlap.samples} samples are left out" for overlap in layout.overlaps)
+        left_out = [cut for overlap in layout.overlaps for cut in overlap.cuts]
+        told = sum(piece.samples for piece in [*layout.pieces, *left_out] if isinstance(piece, Cut))
+        stored = sum(each.samples for each in catalog.segments(watch) if isinstance(each, SegmentManifest))
+        if told != stored:
+            yield f"{watch}: of {stored} samples {told} are given or said to be left out"
         for piece in layout.pieces:
             if isinstance(piece, Pause) and piece.reason in FAILURES:
                 yield f"{watch}: {piece.samples} samples are {piece.reason} at {piece.started_at}"

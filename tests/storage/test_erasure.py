@@ -255,6 +255,19 @@ def test_an_erasure_that_was_broken_off_is_found_by_verify(store: Mortal) -> Non
     assert [(fault.kind, fault.key) for fault in report.faults] == [(FaultKind.NOT_ERASED, segment.audio.key)]
 
 
+def test_a_tombstone_says_alone_that_its_segment_ends_before_a_range(store: Mortal) -> None:
+    first, second = continuous(store, count=2).segments
+    erased(store, 0, 1)
+    del store.objects[first.name.manifest_key]
+
+    within = verify(store, BOARD, NOON + seconds(1), second.started_at)
+    after = verify(store, BOARD, second.started_at)
+
+    assert [fault.kind for fault in within.faults] == [FaultKind.MANIFEST_MISSING]
+    assert after.segments == 1
+    assert after.is_sound, after.faults
+
+
 def test_audio_that_comes_back_is_found_and_goes_again(store: Mortal) -> None:
     segment = continuous(store).segments[1]
     audio = store.objects[segment.audio.key]

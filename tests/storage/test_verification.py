@@ -13,7 +13,7 @@ from recorder import dropping
 from recorder.spool import Spool
 from storage.accounts import Account
 from storage.findings import FaultKind, WatchReport
-from storage.joints import CLOCK
+from storage.layout import CLOCK
 from storage.manifest import (
     ClosedBy,
     OpenedAfter,
@@ -546,3 +546,33 @@ def test_a_manifest_that_no_recorder_would_make_is_one_fault(
     assert fault.kind is FaultKind.MANIFEST_DAMAGED
     assert fault.message.startswith(said)
     assert report.segments == len(chain.segments) - 1
+
+
+@pytest.mark.parametrize("with_another", [False, True])
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_range_within_a_segment_whose_manifest_is_of_no_use_is_not_sound(
+    store: MemoryStore, *, is_deleted: bool, with_another: bool
+) -> None:
+    segment = Chain(store).record(300)
+    if with_another:
+        Chain(store, recorder="rec-b").record(300)
+    key = segment.name.manifest_key
+    store.objects[key] = b"{"
+    expected = (FaultKind.MANIFEST_DAMAGED, key)
+    if is_deleted:
+        del store.objects[key]
+        expected = (FaultKind.MANIFEST_MISSING, segment.audio.key)
+
+    report = verify(store, BOARD, NOON + seconds(60), NOON + seconds(120))
+
+    assert found(report) == [expected]
+    assert not report.is_sound
+
+
+def test_a_manifest_of_no_use_that_is_more_than_a_day_before_a_range_is_not_of_it(store: MemoryStore) -> None:
+    chain = Chain(store)
+    segment = chain.record()
+    store.objects[segment.name.manifest_key] = b"{"
+    chain.record(opened_after=opened_after(IDLE, timedelta(days=2).total_seconds()), linked=False)
+
+    assert verify(store, BOARD, NOON + timedelta(days=1, seconds=1)).is_sound
