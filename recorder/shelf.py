@@ -79,10 +79,14 @@ class Shelf:
         return manifest, hashlib.sha256(data).hexdigest()
 
     def set_aside(self, paths: Iterable[Path]) -> None:
-        """Move files out of the way, for a person to look at. Nothing is deleted."""
+        """Move files out of the way, for a person to look at. Nothing is deleted.
+
+        Audio goes last: should we die in between, audio alone is set aside by the next start as well, while a
+        manifest alone is taken for that of a segment that was being discarded.
+        """
         quarantine = self.folder / QUARANTINE
         durable.make_directories(quarantine, below=self.folder)
-        for path in paths:
+        for path in sorted(paths, key=_is_audio):
             if path.exists():
                 durable.rename(path, free_name(quarantine / path.name))
 
@@ -100,6 +104,10 @@ class Shelf:
             elif path.name == stem + suffix:
                 files.setdefault(stem, set()).add(suffix)
         return {stem: frozenset(suffixes) for stem, suffixes in files.items()}
+
+
+def _is_audio(path: Path) -> bool:
+    return path.name.endswith((OPEN_SUFFIX, *AUDIO_SUFFIXES))
 
 
 def _is_ours(stem: str) -> bool:

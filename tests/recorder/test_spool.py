@@ -12,8 +12,9 @@ import pytest
 from recorder.claim import SpoolInUse
 from recorder.spool import FACTS_SUFFIX, OPEN_SUFFIX, QUARANTINE, Spool
 from storage.manifest import ClosedBy, GapReason, LedgerEntry, SegmentFacts, WatchFacts, parse_manifest
-from storage.names import WatchKind
+from storage.names import AudioFormat, WatchKind
 from storage.presence import PlatformFacts, Presence
+from tests.recorder.moments import MOMENTS
 
 AUDIO = bytes(range(256)) * 50
 SAMPLES = len(AUDIO) // 2
@@ -269,6 +270,32 @@ def test_quarantine_deletes_nothing(spool: Spool) -> None:
 
     assert [path.suffix for path in recovery.quarantined] == [".wav"]
     assert next((spool.folder / QUARANTINE).iterdir()).read_bytes() == before
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """What there is of a segment, wherever it lies."""
+    found = folder.rglob(f"{facts().name.spool_stem}.*")
+    return {path.name: path.read_bytes() for path in found if path.is_file()}
+
+
+@pytest.mark.parametrize("audio_format", AudioFormat)
+def test_killed_while_a_segment_is_set_aside_nothing_is_deleted(
+    tmp_path: Path, audio_format: AudioFormat
+) -> None:
+    spool = Spool(tmp_path / "spool", audio_format)
+    write_segment(spool)
+    (sealed,) = spool.sealed()
+    before = contents(spool.folder)
+    moments = MOMENTS.of(spool.folder, lambda: spool.set_aside(sealed))
+    spool.release()
+
+    for folder in moments:
+        dead = Spool(folder)
+        dead.recover()
+        dead.release()
+        assert contents(folder) == before
+        left = [name for name in files(dead) if not name.startswith(QUARANTINE)]
+        assert len(left) in (0, len(before)), "a segment is here or there"
 
 
 def test_a_folder_of_the_operator_in_the_spool_is_left_alone(spool: Spool) -> None:

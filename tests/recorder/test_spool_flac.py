@@ -238,6 +238,11 @@ def alter(path: Path) -> None:
     path.write_bytes(data)
 
 
+def both_are_damaged(spool: Spool) -> None:
+    for path in sealed_but_for_the_last_steps(spool):
+        alter(path)
+
+
 def test_a_flac_that_was_damaged_is_made_up_for_while_that_can_be_done(spool: Spool) -> None:
     flac, _ = sealed_but_for_the_last_steps(spool)
     alter(flac)
@@ -252,8 +257,7 @@ def test_a_flac_that_was_damaged_is_made_up_for_while_that_can_be_done(spool: Sp
 
 
 def test_where_both_are_damaged_nothing_is_deleted_or_made_up(spool: Spool) -> None:
-    for path in sealed_but_for_the_last_steps(spool):
-        alter(path)
+    both_are_damaged(spool)
 
     spool.recover()
     assert files(spool) == [f"{QUARANTINE}/X.flac", f"{QUARANTINE}/X.json", f"{QUARANTINE}/X.wav.open"]
@@ -263,6 +267,11 @@ def test_where_both_are_damaged_nothing_is_deleted_or_made_up(spool: Spool) -> N
 def lost_its_manifest(spool: Spool) -> None:
     write_segment(spool)
     one(spool, ".json").unlink()
+
+
+def manifest_is_damaged(spool: Spool) -> None:
+    write_segment(spool)
+    one(spool, ".json").write_bytes(b"{")
 
 
 def lost_its_manifest_halfway(spool: Spool) -> None:
@@ -297,6 +306,28 @@ def test_what_makes_no_sense_is_set_aside_whole(
     spool.recover()
 
     assert files(spool) == [f"{QUARANTINE}/{name}" for name in left]
+
+
+@pytest.mark.parametrize(
+    "accident",
+    [
+        both_are_damaged,
+        manifest_is_damaged,
+        lost_its_manifest_halfway,
+        is_there_twice,
+        is_not_what_its_manifest_names,
+    ],
+)
+def test_killed_while_it_is_set_aside_nothing_is_deleted_or_made_up(
+    spool: Spool, accident: Callable[[Spool], None]
+) -> None:
+    accident(spool)
+    before = {path.name: path.read_bytes() for path in spool.folder.glob("[!.]*")}
+
+    for folder in MOMENTS.of(spool.folder, spool.recover):
+        with spool_at(folder) as dead:
+            dead.recover()
+        assert {path.name: path.read_bytes() for path in (folder / QUARANTINE).iterdir()} == before
 
 
 # The encoder
