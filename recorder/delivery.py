@@ -4,10 +4,11 @@ import contextlib
 import hashlib
 from typing import Final
 
+from recorder import sealing
 from recorder.segment import SealedSegment
 from storage import deadline
 from storage.errors import ObjectNotFound, StoreError, StoreUnavailable
-from storage.manifest import SegmentManifest
+from storage.manifest import ManifestError, SegmentManifest
 from storage.store import ObjectStore
 
 MANIFEST_TYPE: Final = "application/json"
@@ -19,20 +20,35 @@ class ReadBackFailed(StoreUnavailable):
     """The store took something, and does not give it back as it was."""
 
 
+class AudioDamaged(ValueError):
+    """The audio of a segment is not what was sealed. It never will be: trying again does not help."""
+
+
 def deliver(store: ObjectStore, segment: SealedSegment, limit: float) -> SegmentManifest:
     """Put a segment into a store and see that it is there, within `limit` seconds; return what it says.
 
     Raises:
         ReadBackFailed: it did not get there whole, though the store took it.
         StoreError: it did not get there.
-        ManifestError: the manifest in the spool cannot be read.
+        AudioDamaged: the audio in the spool is not what was sealed.
+        ManifestError: the manifest in the spool is gone, or cannot be read.
         OSError: the spool cannot be read.
     """
-    manifest, data = segment.read_manifest()
+    try:
+        manifest, data = segment.read_manifest()
+    except FileNotFoundError:
+        raise ManifestError(f"there is no manifest beside {segment.audio}") from None
     digest = hashlib.sha256(data).hexdigest()
     name, content_type = segment.name, segment.audio_format.content_type
     with deadline.within(limit):
-        store.put(segment.audio_key, segment.audio, sha256=manifest.audio.sha256, content_type=content_type)
+        try:
+            store.put(
+                segment.audio_key, segment.audio, sha256=manifest.audio.sha256, content_type=content_type
+            )
+        except StoreUnavailable:
+            # That the bytes are not those of the SHA-256 is no different to a store from a bad line.
+            _check_audio(segment, manifest)
+            raise
         store.put(name.manifest_key, data, sha256=digest, content_type=MANIFEST_TYPE)
         if manifest.watch.legal_hold:
             store.hold(segment.audio_key)
@@ -40,6 +56,14 @@ def deliver(store: ObjectStore, segment: SealedSegment, limit: float) -> Segment
         read_back(store, segment.audio_key, manifest.audio.size, manifest.audio.sha256)
         read_back(store, name.manifest_key, len(data), digest)
     return manifest
+
+
+def _check_audio(segment: SealedSegment, manifest: SegmentManifest) -> None:
+    if not sealing.is_whole(segment.audio, manifest.audio):
+        raise AudioDamaged(
+            f"{segment.audio.name} is not what was sealed, its SHA-256 is another: the disk has damaged it;"
+            " see the kernel log, and move the spool to another disk"
+        )
 
 
 def probe(store: ObjectStore, recorder: str, limit: float, *, locked: bool = False) -> None:

@@ -18,7 +18,7 @@ from recorder import logs
 from recorder.backlog import Backlog, Item
 from recorder.clock import Clock
 from recorder.core.backoff import Pace
-from recorder.delivery import ReadBackFailed, deliver
+from recorder.delivery import AudioDamaged, ReadBackFailed, deliver
 from recorder.offload import Offload
 from recorder.segment import SealedSegment
 from recorder.spool import Spool
@@ -179,7 +179,7 @@ class Uploader:
                 manifest = await self._network(deliver, self._store, item.segment, limit)
             await self._finish(item, self._clock.monotonic() - started)
             self._on_uploaded(manifest)
-        except (ObjectConflict, ManifestError) as error:
+        except (ObjectConflict, ManifestError, AudioDamaged) as error:
             await self._quarantine(item, str(error))
         except StoreRejected as error:
             self.tally.failed("rejected")

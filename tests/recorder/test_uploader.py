@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from recorder.offload import Arguments, Result
 from recorder.spool import QUARANTINE, Spool
 from recorder.uploader import ATTEMPT_TIMEOUT, Uploader
+from storage.directory import DirectoryStore
 from storage.errors import StoreRejected, StoreUnavailable
 from storage.manifest import parse_manifest
 from tests.fakes import MemoryStore
@@ -233,3 +234,59 @@ async def test_a_manifest_that_cannot_be_read_is_set_aside(spool: Spool) -> None
 
     assert store.objects == {}
     assert len(list((spool.folder / QUARANTINE).iterdir())) == 2
+
+
+@pytest.mark.parametrize("after", ["sealing", "an attempt"])
+async def test_audio_that_the_disk_has_damaged_is_set_aside_and_holds_up_no_stop(
+    tmp_path: Path, after: str
+) -> None:
+    spool = Spool(tmp_path / "spool")
+    manifest = seal(spool, 1)
+    (bucket := tmp_path / "bucket").mkdir()
+    store = Failing(bucket)
+    if after == "an attempt":
+        async with uploading(spool, store):
+            await anyio.sleep(1)
+    store.failing = False
+    (segment,) = spool.sealed()
+    damaged = bytearray(segment.audio.read_bytes())
+    damaged[-100] ^= 1
+    segment.audio.write_bytes(damaged)
+
+    with capture_logs() as said:
+        async with uploading(spool, store) as uploader:
+            with anyio.fail_after(60):
+                await uploader.drain()
+
+    spool.release()
+    aside = {path.suffix: path.read_bytes() for path in (spool.folder / QUARANTINE).iterdir()}
+    assert aside[".wav"] == bytes(damaged), "nothing is deleted"
+    assert parse_manifest(aside[".json"]) == manifest
+    assert uploader.tally.failures == {"set_aside": 1}
+    (line,) = said
+    assert line["log_level"] == "error"
+    assert manifest.name.spool_stem in line["file"]
+    assert "kernel log" in line["error"]
+    assert not list(bucket.rglob("*.json"))
+
+
+class Failing(DirectoryStore):
+    """Takes nothing while it is `failing`."""
+
+    failing = True
+
+    def put(self, key: str, source: Path | bytes, *, sha256: str, content_type: str) -> None:
+        if self.failing:
+            raise StoreUnavailable("503")
+        super().put(key, source, sha256=sha256, content_type=content_type)
+
+
+async def test_audio_whose_manifest_is_gone_is_set_aside(spool: Spool) -> None:
+    seal(spool, 1)
+    next(spool.folder.glob("*.json")).unlink()
+
+    async with uploading(spool, MemoryStore()) as uploader:
+        with anyio.fail_after(60):
+            await uploader.drain()
+
+    assert [path.suffix for path in (spool.folder / QUARANTINE).glob("*.wav")] == [".wav"]
