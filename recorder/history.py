@@ -58,29 +58,25 @@ class History:
         self._folder = folder / LAST
         self._claim = claim
 
-    def note(self, name: SegmentName, manifest: Path) -> None:
-        """Remember a manifest that was sealed just now.
+    def note(self, name: SegmentName, manifest: Path, *, found: bool = False) -> None:
+        """Remember a manifest, unless a later one is remembered already: some are sealed out of their turn.
 
-        Raises:
-            OSError: the disk does not take it.
-        """
-        self._folder.mkdir(exist_ok=True)
-        durable.link_over(manifest, self._path(name.watch))
-
-    def note_found(self, name: SegmentName, manifest: Path) -> None:
-        """Remember a manifest that was found, unless a later one is remembered already.
+        What is sealed as it is recorded comes after all of the lives before, whatever the clock says; of what
+        a start has `found`, only the clock tells.
 
         Raises:
             OSError: the disk does not take it.
         """
         last = _read(self._path(name.watch))
-        if last is None or _is_later(name, last[0].name):
-            self.note(name, manifest)
+        if last and _is_later(last[0].name, name) and (found or _is_of_one_life(last[0].name, name)):
+            return
+        self._folder.mkdir(exist_ok=True)
+        durable.link_over(manifest, self._path(name.watch))
 
-    def last(self, watch: WatchId) -> str | None:
-        """The SHA-256 (hex) of the manifest of a watch that was sealed last, if that is known."""
-        found = _read(self._path(watch))
-        return found[1] if found else None
+    def last_before(self, name: SegmentName) -> str | None:
+        """The SHA-256 (hex) of the manifest that is remembered of a watch, if it is of an earlier segment."""
+        last = _read(self._path(name.watch))
+        return last[1] if last and _is_later(name, last[0].name) else None
 
     def before(self, watch: WatchId) -> Before:
         """What came before a recording that begins now."""
@@ -122,9 +118,13 @@ def _is_later(name: SegmentName, other: SegmentName) -> bool:
 
     In one life of the daemon they are counted; between two, only the wall clock tells, which may be set back.
     """
-    if abs(name.number - other.number) < ONE_LIFE:
-        return name.number >= other.number
-    return name.started_at >= other.started_at
+    if _is_of_one_life(name, other):
+        return name.number > other.number
+    return name.started_at > other.started_at
+
+
+def _is_of_one_life(name: SegmentName, other: SegmentName) -> bool:
+    return abs(name.number - other.number) < ONE_LIFE
 
 
 def _read(path: Path) -> tuple[SegmentManifest, str] | None:

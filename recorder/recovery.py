@@ -71,7 +71,7 @@ class Salvage:
         if OPEN_SUFFIX in suffixes:
             if MANIFEST_SUFFIX in suffixes:
                 self._complete(name)
-                self._history.note_found(name, self._shelf.path(name, MANIFEST_SUFFIX))
+                self._history.note(name, self._shelf.path(name, MANIFEST_SUFFIX), found=True)
             elif AUDIO_SUFFIXES & suffixes:
                 raise ManifestError("this audio has no manifest, and is there twice")
             else:
@@ -84,7 +84,7 @@ class Salvage:
                 dropping.finish(self._shelf.segment(manifest), manifest)
             elif AUDIO_SUFFIXES & suffixes != {manifest.audio_format.suffix}:
                 raise ManifestError("this audio is not, or not all, what its manifest names")
-            self._history.note_found(name, self._shelf.path(name, MANIFEST_SUFFIX))
+            self._history.note(name, self._shelf.path(name, MANIFEST_SUFFIX), found=True)
         else:
             # Facts of a segment that never began, or the manifest of one that was being discarded.
             durable.remove(self._shelf.path(name, MANIFEST_SUFFIX))
@@ -106,7 +106,7 @@ class Salvage:
             durable.remove(path)
         elif sealing.is_source(path, manifest.audio):
             durable.remove(encoded)
-            self._shelf.seal(parse_facts(data), manifest.previous)
+            self._shelf.seal(parse_facts(data), manifest.previous, found=True)
         else:
             raise ManifestError("neither the FLAC nor what it was made from is what was sealed")
 
@@ -128,5 +128,5 @@ class Salvage:
         if (samples, ledger) != (facts.samples, facts.ledger):  # else it had been closed: its facts are final
             update = {"samples": samples, "ledger": ledger, "closed_by": ClosedBy.CRASH}
             facts = facts.model_copy(update=update)
-        manifest, _ = self._shelf.seal(facts, self._history.last(name.watch))
+        manifest, _ = self._shelf.seal(facts, self._history.last_before(name), found=True)
         yield manifest

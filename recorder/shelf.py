@@ -55,9 +55,14 @@ class Shelf:
         return self.sealed(self.path(manifest.name, manifest.audio_format.suffix))
 
     def seal(
-        self, facts: SegmentFacts, previous: str | None, audio_format: AudioFormat = AudioFormat.WAV
+        self,
+        facts: SegmentFacts,
+        previous: str | None,
+        audio_format: AudioFormat = AudioFormat.WAV,
+        *,
+        found: bool = False,
     ) -> tuple[SegmentManifest, str]:
-        """Seal what lies open; return its manifest, and the SHA-256 (hex) of that.
+        """Seal what lies open, or a start has `found` so; return its manifest, and the SHA-256 (hex) of that.
 
         Raises:
             OSError: the disk does not take it.
@@ -70,7 +75,7 @@ class Shelf:
             manifest = SegmentManifest.seal(facts, audio=audio, levels=measure.levels, previous=previous)
             data = format_manifest(manifest)
             durable.write_file(self.path(name, MANIFEST_SUFFIX), data, sync=self.sync)
-            self._history.note(name, self.path(name, MANIFEST_SUFFIX))
+            self._history.note(name, self.path(name, MANIFEST_SUFFIX), found=found)
             finished.replace(self.path(name, manifest.audio_format.suffix))
             self.sync(self.folder)
         if finished != path:

@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 
 from recorder.core.absence import Past
+from recorder.delivery import deliver
 from recorder.history import KEPT, LAST, Before
+from recorder.segment import OpenSegment
 from recorder.spool import Spool
 from storage.manifest import ClosedBy, OpenedAfterReason, SegmentFacts, SegmentManifest, WatchFacts
 from storage.names import AudioFormat, WatchId, WatchKind
+from storage.verification import verify
+from tests.fakes import MemoryStore
 
 WATCH = WatchId(WatchKind.CONFERENCE, "1ed12456-eb4b-11ee-bba8-1bfb2838807a")
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -45,10 +49,8 @@ def life(folder: Path, wall: Wall, began: float, ended: float, *, told: bool = F
     spool.release()
 
 
-def record(
-    spool: Spool, began: float, seconds: float, closed_by: ClosedBy, number: int = 0
-) -> tuple[SegmentManifest, str]:
-    facts = SegmentFacts(
+def about(began: float, seconds: float, closed_by: ClosedBy, number: int = 0) -> SegmentFacts:
+    return SegmentFacts(
         watch=WatchFacts(kind=WATCH.kind, id=WATCH.id),
         recorder="rec-a",
         version="0",
@@ -59,9 +61,20 @@ def record(
         codec="pcm16le",
         closed_by=closed_by,
     )
+
+
+def begin(spool: Spool, began: float, seconds: float, closed_by: ClosedBy, number: int = 0) -> OpenSegment:
+    facts = about(began, seconds, closed_by, number)
     segment = spool.open(facts)
     segment.wav.write(bytes(facts.samples * 2))
-    return spool.seal(segment, facts, None)
+    return segment
+
+
+def record(
+    spool: Spool, began: float, seconds: float, closed_by: ClosedBy, number: int = 0
+) -> tuple[SegmentManifest, str]:
+    segment = begin(spool, began, seconds, closed_by, number)
+    return spool.seal(segment, about(began, seconds, closed_by, number), None)
 
 
 def causes(before: Before) -> list[tuple[OpenedAfterReason, float]]:
@@ -162,6 +175,66 @@ def test_of_one_life_the_last_is_the_last_though_the_clock_was_set_back_meanwhil
 
     with life(tmp_path, wall, 120, 130) as spool:
         assert spool.before(WATCH).manifest == sha256
+
+
+def test_what_is_repaired_late_follows_on_nothing_that_came_after_it(tmp_path: Path) -> None:
+    wall = Wall()
+    with life(tmp_path, wall, 0, 100, told=True) as spool:
+        _, first = record(spool, 10, 20, ClosedBy.GRID)
+        unsealed = begin(spool, 30, 20, ClosedBy.GRID, number=1)  # the disk did not let it be sealed
+        unsealed.close(about(30, 20, ClosedBy.GRID, number=1))
+        _, last = record(spool, 50, 20, ClosedBy.STOPPED, number=2)
+
+    with life(tmp_path, wall, 120, 130) as spool:
+        found = {segment.name.number: segment.read_manifest()[0] for segment in spool.sealed()}
+        before = spool.before(WATCH)
+        store = MemoryStore()
+        for segment in spool.sealed():
+            deliver(store, segment, 60.0)
+
+    assert found[1].previous in (None, first)
+    assert before.manifest == last, "the next segment follows on what was recorded last"
+    assert causes(before)[-1] == (STOPPED, 20.0)
+    report = verify(store, WATCH)
+    assert report.faults == ()
+
+
+def test_what_only_a_later_start_could_repair_follows_on_nothing_of_the_life_between(tmp_path: Path) -> None:
+    wall, folder = Wall(), tmp_path / "spool"
+    with life(folder, wall, 0, 100) as spool:
+        _, first = record(spool, 10, 20, ClosedBy.GRID)
+        begin(spool, 30, 20, ClosedBy.GRID, number=1).wav.abandon()
+    stem = about(30, 20, ClosedBy.GRID, number=1).name.spool_stem
+    out_of_reach = [path.rename(tmp_path / path.name) for path in folder.glob(f"{stem}.*")]
+    with life(folder, wall, 120, 200) as spool:
+        _, last = record(spool, 130, 20, ClosedBy.GRID, number=10**12)
+    for path in out_of_reach:
+        path.rename(folder / path.name)
+
+    with life(folder, wall, 220, 300) as spool:
+        found = {segment.name.number: segment.read_manifest()[0] for segment in spool.sealed()}
+        assert found[1].previous in (None, first)
+        assert spool.before(WATCH).manifest == last
+
+
+def test_what_is_sealed_late_is_not_the_last(tmp_path: Path) -> None:
+    wall = Wall()
+    with life(tmp_path, wall, 0, 100) as spool:
+        late = begin(spool, 10, 20, ClosedBy.GRID)
+        _, last = record(spool, 30, 20, ClosedBy.GRID, number=1)
+        spool.seal(late, about(10, 20, ClosedBy.GRID), None)
+
+        assert spool.before(WATCH).manifest == last
+
+
+def test_what_is_recorded_now_is_the_last_though_the_clock_was_set_back_before(tmp_path: Path) -> None:
+    wall = Wall()
+    with life(tmp_path, wall, 3600, 3700) as spool:
+        record(spool, 3610, 20, ClosedBy.GRID)
+    with life(tmp_path, wall, 0, 100) as spool:
+        _, last = record(spool, 10, 20, ClosedBy.GRID, number=10**12)
+
+        assert spool.before(WATCH).manifest == last
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff"])
