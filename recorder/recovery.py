@@ -10,6 +10,7 @@ from pathlib import Path
 
 from recorder import dropping, sealing, wav
 from recorder.history import History
+from recorder.segment import is_plain
 from recorder.shelf import AUDIO_SUFFIXES, FACTS_SUFFIX, OPEN_SUFFIX, Shelf
 from storage import durable
 from storage.ledger import merged
@@ -112,7 +113,7 @@ class Salvage:
 
     def _repair(self, name: SegmentName) -> Iterator[SegmentManifest]:
         path, facts_path = self._shelf.path(name, OPEN_SUFFIX), self._shelf.path(name, FACTS_SUFFIX)
-        if not facts_path.exists():
+        if not is_plain(facts_path):
             raise ManifestError("nothing is known of this audio but its name")
         facts = parse_facts(facts_path.read_bytes())
         samples = wav.repair(path)

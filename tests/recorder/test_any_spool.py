@@ -144,6 +144,15 @@ def test_recovery_never_raises_or_blocks_and_leaves_strangers_alone(
         assert {name: after[name] for name in outside} == outside
 
 
+def test_what_blocks_where_the_facts_should_be_stops_no_start(spool: Spool) -> None:
+    a_file(spool.folder / f"{STEM}{OPEN_SUFFIX}", AUDIO)
+    a_fifo(spool.folder / f"{STEM}{FACTS_SUFFIX}", b"")
+
+    recovery = spool.recover()
+
+    assert [path.name for path in recovery.quarantined] == [f"{STEM}{OPEN_SUFFIX}"]
+
+
 def test_what_is_set_aside_takes_the_place_of_nothing(spool: Spool) -> None:
     for content in (b"first", b"second", b"third"):
         (spool.folder / f"{STEM}.wav").write_bytes(content)
