@@ -34,9 +34,13 @@ class Item:
     """A sealed segment and how its upload stands."""
 
     segment: SealedSegment
-    attempts: int = 0
+    attempts: int = field(init=False)
     backoff: Backoff = field(default_factory=Backoff)
     failed_at: "_Gate | None" = None
+
+    def __post_init__(self) -> None:
+        """Count all attempts of the lives before as one."""
+        self.attempts = int(self.segment.tried)
 
     @property
     def name(self) -> SegmentName:

@@ -11,7 +11,7 @@ from pathlib import Path
 from recorder import dropping, sealing, wav
 from recorder.history import History
 from recorder.segment import is_plain
-from recorder.shelf import AUDIO_SUFFIXES, FACTS_SUFFIX, OPEN_SUFFIX, Shelf
+from recorder.shelf import AUDIO_SUFFIXES, FACTS_SUFFIX, OPEN_SUFFIX, TRIED_SUFFIX, Shelf
 from storage import durable
 from storage.ledger import merged
 from storage.manifest import ClosedBy, ManifestError, SegmentManifest, parse_facts, parse_manifest
@@ -90,6 +90,9 @@ class Salvage:
             # Facts of a segment that never began, or the manifest of one that was being discarded.
             durable.remove(self._shelf.path(name, MANIFEST_SUFFIX))
         durable.remove(self._shelf.path(name, FACTS_SUFFIX))
+        paths = [self._shelf.path(name, suffix) for suffix in AUDIO_SUFFIXES]
+        if TRIED_SUFFIX in suffixes and not any(path.exists() for path in paths):
+            durable.remove(self._shelf.path(name, TRIED_SUFFIX))  # of one that was being discarded, too
 
     def _complete(self, name: SegmentName) -> None:
         """Do the last steps for a segment whose manifest is there.

@@ -28,11 +28,16 @@ def free_name(path: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class SealedSegment:
-    """A finished segment in the spool."""
+    """A finished segment in the spool.
+
+    Attributes:
+        tried: whether its upload had been begun when it was found there, so that some may be in the bucket.
+    """
 
     name: SegmentName
     audio: Path
     manifest: Path
+    tried: bool = False
 
     @property
     def audio_format(self) -> AudioFormat:

@@ -18,8 +18,9 @@ from storage.names import MANIFEST_SUFFIX, AudioFormat, SegmentName
 AUDIO_SUFFIXES = frozenset(audio_format.suffix for audio_format in AudioFormat)
 OPEN_SUFFIX = AudioFormat.WAV.suffix + ".open"
 FACTS_SUFFIX = ".facts"
+TRIED_SUFFIX = ".tried"
 QUARANTINE = "quarantine"
-_SUFFIXES = (OPEN_SUFFIX, *AUDIO_SUFFIXES, FACTS_SUFFIX, MANIFEST_SUFFIX)
+_SUFFIXES = (OPEN_SUFFIX, *AUDIO_SUFFIXES, FACTS_SUFFIX, TRIED_SUFFIX, MANIFEST_SUFFIX)
 
 
 class Shelf:

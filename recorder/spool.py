@@ -3,6 +3,7 @@
     open     NAME.wav.open   audio, growing      NAME.facts   what is known of it so far
     sealed   NAME.wav        audio, finished     NAME.json    its manifest
              or NAME.flac    the same samples, and NAME.wav.open is gone
+             and NAME.tried  empty: from here on, some of it may be in the bucket
     gone     discarded, once the bucket has been read back equal; see `history` for what is kept of it
     aside    in the folder `quarantine`, for a person to look at
 
@@ -19,6 +20,7 @@ import hashlib
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -27,7 +29,7 @@ from recorder.clock import wall_clock
 from recorder.history import Before, History
 from recorder.recovery import Recovery, Salvage
 from recorder.segment import OpenSegment, SealedSegment
-from recorder.shelf import AUDIO_SUFFIXES, FACTS_SUFFIX, OPEN_SUFFIX, QUARANTINE, Shelf
+from recorder.shelf import AUDIO_SUFFIXES, FACTS_SUFFIX, OPEN_SUFFIX, QUARANTINE, TRIED_SUFFIX, Shelf
 from storage import durable
 from storage.manifest import (
     SegmentFacts,
@@ -35,7 +37,7 @@ from storage.manifest import (
 )
 from storage.names import AudioFormat, WatchId
 
-__all__ = ["FACTS_SUFFIX", "OPEN_SUFFIX", "QUARANTINE", "Recovery", "Spool"]
+__all__ = ["FACTS_SUFFIX", "OPEN_SUFFIX", "QUARANTINE", "TRIED_SUFFIX", "Recovery", "Spool"]
 
 
 class Spool:
@@ -137,17 +139,31 @@ class Spool:
                 # A FLAC beside what it was made from is not sealed yet: uploaded now, it would be made again.
                 made_from = self._shelf.path(segment.name, OPEN_SUFFIX)
                 if segment.is_plain() and not made_from.exists():
-                    found.append(segment)
+                    tried = self._shelf.path(segment.name, TRIED_SUFFIX).exists()
+                    found.append(replace(segment, tried=tried))
         yield from sorted(found, key=lambda segment: (segment.name.started_at, segment.name.number))
 
     def segment(self, manifest: SegmentManifest) -> SealedSegment:
         """Where a segment is that was sealed here."""
         return self._shelf.segment(manifest)
 
+    def note_tried(self, segment: SealedSegment) -> None:
+        """See it onto the disk that some of a segment may be in the bucket, before it may be.
+
+        A disk that does not take it must not hold up what makes room on it; it takes nothing then of what it
+        needs to give the audio up either.
+        """
+        mark = self._shelf.path(segment.name, TRIED_SUFFIX)
+        with contextlib.suppress(OSError):
+            if not mark.exists():
+                mark.touch()
+                self._shelf.sync(self.folder)
+
     def discard(self, segment: SealedSegment) -> None:
         """Forget a segment that is safe elsewhere. The manifest goes last, and marks what was begun here."""
         segment.audio.unlink(missing_ok=True)
         self._shelf.sync(self.folder)
+        self._shelf.path(segment.name, TRIED_SUFFIX).unlink(missing_ok=True)
         segment.manifest.unlink(missing_ok=True)
 
     def free(self) -> int:
@@ -157,7 +173,8 @@ class Spool:
 
     def set_aside(self, segment: SealedSegment) -> None:
         """Move a segment that nothing can be done with out of the way. Nothing is deleted."""
-        self._shelf.set_aside([segment.audio, segment.manifest])
+        mark = self._shelf.path(segment.name, TRIED_SUFFIX)
+        self._shelf.set_aside([segment.audio, segment.manifest, mark])
 
     def recover(self) -> Recovery:
         """Complete what the last run left unfinished. To be called once, before anything is opened."""

@@ -175,6 +175,7 @@ class Uploader:
         try:
             limit += await self._disk(item.segment.size) / SLOWEST
             self._end_by[item] = started + limit + _GRACE
+            await self._disk(self._spool.note_tried, item.segment)
             with anyio.fail_after(limit + _GRACE):
                 manifest = await self._network(deliver, self._store, item.segment, limit)
             await self._finish(item, self._clock.monotonic() - started)

@@ -31,6 +31,7 @@ _STATES = {
     ".wav": (".json",),
     ".flac": (".json",),
     ".json": (".wav", ".flac"),
+    ".tried": (".wav", ".flac"),
 }
 """Of the files of a segment that is open or sealed: what each may end in, and what then is beside it."""
 

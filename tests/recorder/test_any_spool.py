@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recorder.spool import FACTS_SUFFIX, OPEN_SUFFIX, QUARANTINE, Spool
+from recorder.spool import FACTS_SUFFIX, OPEN_SUFFIX, QUARANTINE, TRIED_SUFFIX, Spool
 from tests.recorder.uploads import AUDIO, seal
 
-SUFFIXES = [OPEN_SUFFIX, ".wav", ".flac", FACTS_SUFFIX, ".json"]
+SUFFIXES = [OPEN_SUFFIX, ".wav", ".flac", FACTS_SUFFIX, TRIED_SUFFIX, ".json"]
 
 
 def stem_of(number: int) -> str:

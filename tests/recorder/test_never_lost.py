@@ -96,7 +96,7 @@ def is_safe(manifest: SegmentManifest, spool: Spool, store: MemoryStore) -> bool
     in_bucket = store.objects.get(manifest.audio.key, b""), store.objects.get(manifest.name.manifest_key)
     here = [path for path in spool.folder.rglob(f"{manifest.name.spool_stem}.*") if path.is_file()]
     return (hashlib.sha256(in_bucket[0]).hexdigest() == digest and bool(in_bucket[1])) or (
-        {path.suffix for path in here} == {".wav", ".json"}
+        {path.suffix for path in here} >= {".wav", ".json"}
         and any(hashlib.sha256(path.read_bytes()).hexdigest() == digest for path in here)
     )
 

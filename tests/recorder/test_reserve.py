@@ -22,6 +22,7 @@ from storage.errors import StoreUnavailable
 from storage.layout import FAILURES
 from storage.manifest import ClosedBy, GapReason, LedgerEntry, SegmentFacts, WatchFacts
 from storage.names import AudioFormat, WatchId, WatchKind
+from storage.verification import verify
 from tests.fakes import MemoryStore
 from tests.recorder.moments import MOMENTS
 from tests.virtual import Inline, virtual_clock
@@ -213,6 +214,45 @@ async def test_what_is_under_way_or_was_tried_is_not_touched(spool: Spool) -> No
     ledgers = [getattr(segment, "ledger", None) for segment in Catalog(store).segments(BOARD)]
     assert ledgers == [(STALL,), (STALL,), GIVEN_UP]
     assert layout.problems == ()
+
+
+@pytest.mark.parametrize("audio_format", AudioFormat)
+async def test_what_was_tried_in_the_life_before_is_not_touched_either(
+    tmp_path: Path, audio_format: AudioFormat
+) -> None:
+    spool, store = Spool(tmp_path / "spool", audio_format), MemoryStore()
+    first = seal(spool, 0)
+    last = seal(spool, 1, first)
+    store.failures = {
+        segment.name.manifest_key: StoreUnavailable("it took the audio, and hangs")
+        for segment in spool.sealed()
+    }
+    _, _, uploader = await watching(spool, store, WhenFull.DROP_OLDEST, MB, lambda: 0)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(uploader.run)
+        await anyio.sleep(100)
+        tasks.cancel_scope.cancel()
+    spool.release()
+    assert len(store.objects) == 2
+
+    spool = Spool(tmp_path / "spool", audio_format)
+    assert spool.recover().quarantined == ()
+    seal(spool, 2, last)
+    _, watch, uploader = await watching(spool, store, WhenFull.DROP_OLDEST, MB, lambda: 0)
+    assert [segment.name.number for segment in uploader.untried()] == [2]
+    await watch.look()
+    store.failures = {}
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(uploader.run)
+        await uploader.drain()
+        tasks.cancel_scope.cancel()
+    left = list(spool.folder.glob("[!.]*"))
+    spool.release()
+
+    ledgers = [getattr(segment, "ledger", None) for segment in Catalog(store).segments(BOARD)]
+    assert ledgers == [(STALL,), (STALL,), GIVEN_UP]
+    assert verify(store, BOARD).faults == ()
+    assert left == [], "nothing is set aside, and no mark is left"
 
 
 @pytest.mark.parametrize("audio_format", AudioFormat)

@@ -191,6 +191,18 @@ def died_between_the_two_discards(spool: Spool) -> None:
     next(spool.folder.glob("*.wav")).unlink()
 
 
+def died_between_the_discards_of_the_last_two(spool: Spool) -> None:
+    write_segment(spool)
+    spool.note_tried(next(spool.sealed()))
+    next(spool.folder.glob("*.wav")).unlink()
+    next(spool.folder.glob("*.json")).unlink()
+
+
+def was_being_uploaded(spool: Spool) -> None:
+    write_segment(spool)
+    spool.note_tried(next(spool.sealed()))
+
+
 def died_in_a_repair(spool: Spool) -> None:
     write_segment(spool, seal=False)
     (spool.folder / f".{facts().name.spool_stem}.facts.0123.tmp").write_bytes(b"half")
@@ -232,6 +244,8 @@ SEALED = ["X.json", "X.wav"]
         (died_between_manifest_and_rename, SEALED),
         (died_between_rename_and_end_of_facts, SEALED),
         (died_between_the_two_discards, []),
+        (died_between_the_discards_of_the_last_two, []),
+        (was_being_uploaded, ["X.json", "X.tried", "X.wav"]),
         (died_in_a_repair, SEALED),
         (lost_its_facts, [f"{QUARANTINE}/X.wav.open"]),
         (facts_are_damaged, [f"{QUARANTINE}/X.facts", f"{QUARANTINE}/X.wav.open"]),
@@ -285,6 +299,7 @@ def test_killed_while_a_segment_is_set_aside_nothing_is_deleted(
     spool = Spool(tmp_path / "spool", audio_format)
     write_segment(spool)
     (sealed,) = spool.sealed()
+    spool.note_tried(sealed)
     before = contents(spool.folder)
     moments = MOMENTS.of(spool.folder, lambda: spool.set_aside(sealed))
     spool.release()

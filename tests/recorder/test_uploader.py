@@ -151,7 +151,7 @@ async def test_other_bytes_under_the_same_name_are_kept_aside_and_overwrite_noth
         await uploader.drain()
 
     assert store.objects == {facts.name.audio_key: b"somebody else's"}
-    assert sorted(p.suffix for p in (spool.folder / QUARANTINE).iterdir()) == [".json", ".wav"]
+    assert sorted(p.suffix for p in (spool.folder / QUARANTINE).iterdir()) == [".json", ".tried", ".wav"]
 
 
 async def test_uploading_again_what_is_there_already_changes_nothing(spool: Spool) -> None:
@@ -224,6 +224,31 @@ async def test_a_store_that_hangs_is_given_up_and_tried_again(spool: Spool) -> N
     assert len(store.objects) == 2
 
 
+async def test_that_some_may_be_in_the_bucket_is_known_to_the_spool_before_it_is(spool: Spool) -> None:
+    class Noting(MemoryStore):
+        def put(self, key: str, source: Path | bytes, *, sha256: str, content_type: str) -> None:
+            known.append([segment.tried for segment in spool.sealed()])
+            super().put(key, source, sha256=sha256, content_type=content_type)
+
+    known: list[list[bool]] = []
+    seal(spool, 1)
+    async with uploading(spool, Noting()) as uploader:
+        await uploader.drain()
+
+    assert known == [[True], [True]]
+    assert list(spool.folder.glob("[!.]*")) == []
+
+
+async def test_a_disk_that_does_not_take_the_mark_holds_up_no_upload(spool: Spool) -> None:
+    name, store = seal(spool, 1).name, MemoryStore()
+    (spool.folder / f"{name.spool_stem}.tried").symlink_to("no/such/folder")
+
+    async with uploading(spool, store) as uploader:
+        await uploader.drain()
+
+    assert len(store.objects) == 2
+
+
 async def test_a_manifest_that_cannot_be_read_is_set_aside(spool: Spool) -> None:
     seal(spool, 1)
     next(spool.folder.glob("*.json")).write_text("{")
@@ -233,7 +258,7 @@ async def test_a_manifest_that_cannot_be_read_is_set_aside(spool: Spool) -> None
         await uploader.drain()
 
     assert store.objects == {}
-    assert len(list((spool.folder / QUARANTINE).iterdir())) == 2
+    assert {path.suffix for path in (spool.folder / QUARANTINE).iterdir()} >= {".json", ".wav"}
 
 
 @pytest.mark.parametrize("after", ["sealing", "an attempt"])

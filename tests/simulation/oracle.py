@@ -92,7 +92,7 @@ def _disorder(outcome: Outcome, verdict: Verdict) -> Iterator[str]:
             continue  # hints, and who uses the spool
         if path.is_dir() and path.name == QUARANTINE:
             yield f"set aside: {sorted(each.name for each in path.iterdir())}"
-        elif path.suffix not in {".wav", ".flac", ".json"}:
+        elif path.suffix not in {".wav", ".flac", ".json", ".tried"}:
             yield f"{path.name}: neither open nor sealed nor set aside"
     if outcome.plan.aftermath and verdict.in_spool:
         yield f"{verdict.in_spool} segments wait in the spool though the store has long been well"
