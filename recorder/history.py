@@ -25,15 +25,13 @@ from storage.manifest import (
     SegmentManifest,
     parse_manifest,
 )
-from storage.names import MANIFEST_SUFFIX, SegmentName, WatchId
+from storage.names import MANIFEST_SUFFIX, SegmentName, WatchId, are_of_one_life
 
 LAST: Final = ".last"
 KEPT: Final = timedelta(days=30)
 """How long the last manifest of a watch is remembered. Calls come once and would pile up."""
 STARTED_WITH_US: Final = timedelta(minutes=1)
 """A watch that begins later than this after us was not watched until then."""
-ONE_LIFE: Final = 10**9
-"""Numbers of segments that are nearer to each other are of one life of the daemon: each begins at random."""
 
 _LASTING: Final = {
     ClosedBy.IDLE: OpenedAfterReason.IDLE,
@@ -61,22 +59,37 @@ class History:
     def note(self, name: SegmentName, manifest: Path, *, found: bool = False) -> None:
         """Remember a manifest, unless a later one is remembered already: some are sealed out of their turn.
 
-        What is sealed as it is recorded comes after all of the lives before, whatever the clock says; of what
-        a start has `found`, only the clock tells.
+        What is sealed as it is recorded comes after all of the lives before, whatever the clock says. What a
+        start has `found` does so if it follows on what is remembered: else that has been for longer.
 
         Raises:
             OSError: the disk does not take it.
         """
-        last = _read(self._path(name.watch))
-        if last and _is_later(last[0].name, name) and (found or _is_of_one_life(last[0].name, name)):
-            return
+        if last := _read(self._path(name.watch)):
+            remembered, sha256 = last
+            if are_of_one_life(remembered.name, name):
+                if remembered.number > name.number:
+                    return
+            elif found and not _follows_on(sha256, manifest):
+                return
         self._folder.mkdir(exist_ok=True)
         durable.link_over(manifest, self._path(name.watch))
 
     def last_before(self, name: SegmentName) -> str | None:
-        """The SHA-256 (hex) of the manifest that is remembered of a watch, if it is of an earlier segment."""
+        """The SHA-256 (hex) of the manifest that is remembered of a watch, if it is of an earlier segment.
+
+        Between two lives the clock tells, unless what is remembered was begun after the end of the life
+        before, by a clock that has been set back since: none had begun later then.
+        """
         last = _read(self._path(name.watch))
-        return last[1] if last and _is_later(name, last[0].name) else None
+        if last is None:
+            return None
+        remembered, sha256 = last
+        if are_of_one_life(remembered.name, name):
+            return sha256 if name.number > remembered.number else None
+        ended_at = self._claim.ended_at
+        was_set_back = ended_at is not None and remembered.started_at > ended_at
+        return sha256 if was_set_back or name.started_at > remembered.started_at else None
 
     def before(self, watch: WatchId) -> Before:
         """What came before a recording that begins now."""
@@ -113,18 +126,9 @@ class History:
         return self._folder / f"{watch.kind}_{watch.id}{MANIFEST_SUFFIX}"
 
 
-def _is_later(name: SegmentName, other: SegmentName) -> bool:
-    """Whether a segment was begun after another.
-
-    In one life of the daemon they are counted; between two, only the wall clock tells, which may be set back.
-    """
-    if _is_of_one_life(name, other):
-        return name.number > other.number
-    return name.started_at > other.started_at
-
-
-def _is_of_one_life(name: SegmentName, other: SegmentName) -> bool:
-    return abs(name.number - other.number) < ONE_LIFE
+def _follows_on(sha256: str, manifest: Path) -> bool:
+    found = _read(manifest)
+    return found is not None and found[0].previous == sha256
 
 
 def _read(path: Path) -> tuple[SegmentManifest, str] | None:

@@ -1,5 +1,6 @@
 """What a start knows of the life before: the last manifest of each watch, and why nothing came after it."""
 
+import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -235,6 +236,33 @@ def test_what_is_recorded_now_is_the_last_though_the_clock_was_set_back_before(t
         _, last = record(spool, 10, 20, ClosedBy.GRID, number=10**12)
 
         assert spool.before(WATCH).manifest == last
+
+
+def test_each_start_knows_the_last_though_one_of_the_future_waits_for_its_upload(tmp_path: Path) -> None:
+    """Its clock was an hour ahead: it is the latest by its name as long as it lies in the spool."""
+    wall = Wall()
+    with life(tmp_path, wall, 3600, 3700) as spool:
+        _, last = record(spool, 3610, 20, ClosedBy.GRID)
+    for number in range(1, 4):
+        with life(tmp_path, wall, 100 * number, 100 * number + 50) as spool:
+            assert spool.before(WATCH).manifest == last
+            began, in_life = 100 * number + 10, number * 10**12
+            segment = begin(spool, began, 20, ClosedBy.GRID, in_life)
+            _, last = spool.seal(segment, about(began, 20, ClosedBy.GRID, in_life), last)
+
+
+def test_what_a_kill_left_open_follows_on_the_last_though_the_clock_was_set_back(tmp_path: Path) -> None:
+    wall = Wall()
+    with life(tmp_path, wall, 3600, 3700) as spool:
+        _, first = record(spool, 3610, 20, ClosedBy.GRID)
+    with life(tmp_path, wall, 100, 150) as spool:
+        begin(spool, 110, 20, ClosedBy.GRID, 10**12).wav.abandon()
+
+    with life(tmp_path, wall, 200, 250) as spool:
+        found = {segment.name.number: segment.read_manifest() for segment in spool.sealed()}
+        manifest, data = found[10**12]
+        assert manifest.previous == first
+        assert spool.before(WATCH).manifest == hashlib.sha256(data).hexdigest()
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff"])
