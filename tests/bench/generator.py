@@ -85,7 +85,11 @@ class Stream(asyncio.Protocol):
         if b"\r\n\r\n" not in self._request:
             return
         line, *headers = self._request.decode().split("\r\n")
-        key = next(h.split(": ")[1] for h in headers if h.lower().startswith("sec-websocket-key"))
+        key = next((h.split(": ")[1] for h in headers if h.lower().startswith("sec-websocket-key")), None)
+        if key is None:  # a question to the API, of which there is none here
+            self.transport.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+            self.transport.close()
+            return
         accept = base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()).decode()
         self.transport.write(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -64,10 +64,10 @@ def test_the_worlds_of_a_run_have_all_faults_and_two_thousand_hours() -> None:
 
 @pytest.mark.timeout(600)
 def test_a_seed_is_the_same_world_each_time(folder: Path) -> None:
-    plan = draw(1, watches=2, hours=12)
+    plan = draw(1, watches=2, hours=5)
 
     traces = {simulate(plan, folder / f"spool-{number}").trace for number in range(2)}
-    other = simulate(draw(3, watches=2, hours=12), folder / "spool-other").trace
+    other = simulate(draw(3, watches=2, hours=5), folder / "spool-other").trace
 
     assert len(traces) == 1
     assert other not in traces
