@@ -52,7 +52,7 @@ def _print_left_out(left_out: Sequence[Overlap], out: Console) -> None:
     """What one recorder recorded at times that other audio of its own has, and how to have it."""
     samples = sum(overlap.samples for overlap in left_out)
     out.print(
-        f"{length(samples)} more of these times are in the bucket and not in the file: its recorder gave times"
+        f"{length(samples)} more of these times are in the bucket and not in the file: a recorder gave times"
         " twice, as one does whose clock was set back. --segments DIR instead of -o FILE copies all of it"
     )
     rows = table("start (UTC)", "not in the file", "out of segment")
